@@ -77,7 +77,7 @@ fn explain(
     }
 }
 
-/// The counts are those of the gauges and of the facts.
+/// Returns the explanation of an event at its gate, with the counts of gauges and facts.
 fn at_gate(expected: &ReferenceState, seen: &Observation<'_>, record: &ReferenceRecord) -> String {
     let Some((number, policy)) = policy_of(seen.config, record.event.event_type()) else {
         return match record.event.event_type() {

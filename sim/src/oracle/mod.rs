@@ -1,4 +1,4 @@
-//! Properties that must hold after every step, one file each. None is ever disabled.
+//! Properties that must hold after every step. None is ever disabled.
 //!
 //! Oracles see what an outsider sees: commands, results, effects, facts, metrics, and the record that a command
 //! touched. From the facts they derive a [`ReferenceState`](crate::spec), which is the first of all oracles: it
@@ -20,6 +20,8 @@
 //! | `durations` | P7 | histograms equal a fold of facts |
 //! | `retries` | P8 | attempts are bounded, waits lie within their limits |
 //! | `admission` | P9 | bounds are kept, and refusals have a reason |
+//! | `gates` | P1, P5 | no more events of a type run than its policy allows, and none waits without need |
+//! | `lists` | P7 | lists and counts contain every record that matches, and no other |
 //! | `replay` | P10 | a replay of the facts leads to the same state |
 //! | `journal` | P9, P10 | nothing is shown before it is durable; an opening recovers what was appended |
 //! | `departures` | P10 | tickets are sent in order, after their facts are durable; those that do not get in return in order |

@@ -127,7 +127,7 @@ impl ExpectedLine {
     }
 }
 
-/// Whether events of its policy wait for each other.
+/// Returns whether events of its policy wait for each other.
 fn may_be_gated(config: &Config, event: &Event) -> bool {
     gate_of(config, event).is_some_and(|(_, limit)| limit < usize::MAX)
 }

@@ -7,7 +7,8 @@ use super::{Settings, TypeSettings};
 use crate::seeded_rng::Stream;
 
 impl CoreDraw {
-    /// A third of the events have one of two types, `order` and `email`: one policy may be for both.
+    /// Draws policies by type. A third of the events have one of two types, `order` and `email`: one policy may apply
+    /// to both.
     pub(super) fn types(&self, settings: &mut Settings) {
         let draw = &mut self.stream(FaultFamily::Types);
         let patterns: &[&str] = match draw.below(6) {

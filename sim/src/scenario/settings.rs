@@ -79,7 +79,7 @@ pub struct Settings {
     /// Policies by type of event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<TypeSettings>,
-    /// Whether events that no policy is for wait.
+    /// True if events without a policy wait.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unmatched_wait: bool,
 }

@@ -17,18 +17,18 @@ use crate::failure::{Broken, holds};
 /// The reason for which a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// The handler has succeeded.
+    /// The handler succeeded.
     Done,
-    /// The handler says that no attempt would help.
+    /// The handler reported a permanent error.
     Permanent,
-    /// The handler has failed, and asks for a wait.
+    /// The handler failed, and asks for a wait.
     Retry {
-        /// Zero when it does not ask.
+        /// The wait; zero if it asks for none.
         after: Duration,
     },
     /// The handler asks to be called later.
     Snooze {
-        /// So much later.
+        /// The time until then.
         delay: Duration,
     },
     /// The handler panicked, or its worker or the process died.
@@ -61,13 +61,13 @@ pub enum RunFate {
     At(Timestamp),
     /// The event may start again after the backoff of its attempts.
     AfterBackoff {
-        /// And not before so much time has passed.
+        /// The least wait.
         floor: Duration,
     },
 }
 
 impl Ruling {
-    /// Returns what is due at `now` when an event that is charged like this ends a run.
+    /// Returns the ruling at `now` on the end of a run of an event with this charge.
     pub fn of(config: &Config, limits: &EventLimits, charge: Charge, now: Timestamp, cause: Cause) -> Self {
         let given_back = Charge { charged: charge.charged.saturating_sub(1), ..charge };
         match cause {
@@ -89,7 +89,7 @@ impl Ruling {
         }
     }
 
-    /// Another attempt after the backoff and not before the floor, or none when all are charged.
+    /// Returns another attempt after the backoff and not before the floor, or a failure if all are charged.
     fn again(limits: &EventLimits, charge: Charge, end: AttemptEnd, floor: Duration) -> Self {
         if charge.charged < limits.max_attempts {
             return Self { end, charge, next: RunFate::AfterBackoff { floor } };
@@ -98,7 +98,7 @@ impl Ruling {
         Self { end, charge, next: RunFate::Failed }
     }
 
-    /// Returns whether a fact of that time carries it out. Of a backoff only its bounds are checked.
+    /// Returns whether a fact of that time is the ruling. Of a backoff only its bounds are checked.
     pub fn allows(
         &self,
         limits: &EventLimits,
@@ -130,7 +130,7 @@ pub(super) struct RunEnding<'f> {
     pub(super) error: Option<&'f ErrorText>,
 }
 
-/// Judges that this end of its run may follow, at `now`: some cause must explain it.
+/// Checks that this end of its run may follow, at `now`: some cause must explain it.
 pub(super) fn judge(
     config: &Config,
     record: &ReferenceRecord,
@@ -140,24 +140,29 @@ pub(super) fn judge(
     let RunEnding { run, end, next, charge, error } = *ended;
     let key = record.event.key();
     holds(record.stage.run().is_some_and(|(current, _)| current == run), || {
-        broken(4, format_args!("{run} of {key} has ended, in {:?}", record.stage))
+        broken(4, format_args!("{run} of {key} ended, but its stage is {:?}", record.stage))
     })?;
     holds((end == AttemptEnd::Done) == (next == AfterRun::Completed), || {
-        broken(4, format_args!("{run} of {key} has ended {end}, and then {next:?}"))
+        broken(4, format_args!("{run} of {key} ended as {end}, which cannot lead to {next:?}"))
     })?;
     let limits = EventLimits::of(config, record.event.event_type());
     let explains =
         |cause: Cause| Ruling::of(config, &limits, record.charge, now, cause).allows(&limits, now, end, charge, next);
     holds(causes(end, next, now).into_iter().flatten().any(explains), || {
         let before = record.charge;
-        broken(8, format_args!("{run} of {key}, charged {before:?}, has ended {end} at {now}: {charge:?}, {next:?}"))
+        broken(
+            8,
+            format_args!(
+                "{run} of {key} with the charge {before:?} ended as {end} at {now}, which cannot lead to {charge:?} and {next:?}"
+            ),
+        )
     })?;
     holds(error.is_some() || matches!(end, AttemptEnd::Done | AttemptEnd::Snoozed), || {
-        broken(1, format_args!("{run} of {key} has ended {end} without a reason"))
+        broken(1, format_args!("{run} of {key} ended as {end} without an error"))
     })
 }
 
-/// The causes that may be behind an end. What a handler asked for is taken to be the wait that came of it.
+/// Returns the possible causes of an end. The wait that a handler asked for is taken from the result.
 fn causes(end: AttemptEnd, next: AfterRun, now: Timestamp) -> [Option<Cause>; 2] {
     let wait = if let AfterRun::Retry { eligible_at } = next { eligible_at.since(now) } else { Duration::ZERO };
     let retry = Some(Cause::Retry { after: Duration::ZERO });
@@ -169,12 +174,12 @@ fn causes(end: AttemptEnd, next: AfterRun, now: Timestamp) -> [Option<Cause>; 2]
         AttemptEnd::Crashed => [Some(Cause::Crashed), None],
         AttemptEnd::TimedOut => [Some(Cause::TimedOut), None],
         AttemptEnd::Interrupted => [Some(Cause::Interrupted), None],
-        // It has a fact of its own.
+        // A discard has a fact of its own.
         AttemptEnd::Discarded => [None, None],
     }
 }
 
-/// The shortest and the longest wait that are allowed after so many charged attempts.
+/// Returns the shortest and the longest wait after this many charged attempts.
 fn backoff(config: &EventLimits, charged: u32) -> (Duration, Duration) {
     let mut most = config.backoff.base;
     for _ in 1..charged {

@@ -5,20 +5,20 @@ use eventful::{Status, engine::facts::AttemptEnd, metrics::FactCounters};
 /// The number of facts of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FactCounts {
-    /// Events accepted.
+    /// The number of accepted events.
     pub accepted: u64,
-    /// Failed events given another life.
+    /// The number of redriven events.
     pub redriven: u64,
-    /// Records forgotten, by status.
+    /// The number of forgotten records, by status.
     pub forgotten: [u64; Status::ALL.len()],
-    /// Runs started.
+    /// The number of runs started.
     pub started: u64,
-    /// Runs ended, by how.
+    /// The number of runs ended, by kind of end.
     pub finished: [u64; AttemptEnd::ALL.len()],
 }
 
 impl FactCounts {
-    /// Returns the counts that the engine's counters say.
+    /// Returns the counts of the engine's counters.
     pub fn of(counters: &FactCounters) -> Self {
         Self {
             accepted: counters.accepted,
@@ -29,12 +29,12 @@ impl FactCounts {
         }
     }
 
-    /// Records forgotten, of any status.
+    /// Returns the number of forgotten records of any status.
     pub fn forgotten_total(&self) -> u64 {
         self.forgotten.iter().sum()
     }
 
-    /// Runs ended, in any way.
+    /// Returns the number of runs ended in any way.
     pub fn finished_total(&self) -> u64 {
         self.finished.iter().sum()
     }

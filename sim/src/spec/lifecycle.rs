@@ -1,31 +1,31 @@
-//! The stages in the life of a record.
+//! The stages of a record.
 
 use eventful::{Status, Timestamp, engine::RunId};
 
-/// The stage in the life of a record, with the times that go with it.
+/// The stage of a record, with the times that belong to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lifecycle {
-    /// Waits for its first run since it was accepted or redriven, and may start from then on.
+    /// Waits for its first run since it was accepted or redriven, and may start from this time on.
     Received(Timestamp),
     /// A run is in flight.
     Processing {
-        /// Its name.
+        /// The run.
         run: RunId,
         /// The time of its start.
         started_at: Timestamp,
     },
-    /// Waits for another attempt, and may start from then on.
+    /// Waits for another attempt, and may start from this time on.
     FailedRetry(Timestamp),
-    /// A run has ended with success, at that time.
+    /// A run succeeded at this time.
     Completed(Timestamp),
-    /// No attempt is left, or none would help, since that time.
+    /// Since this time no attempt is left, or none would help.
     Failed(Timestamp),
-    /// An operator has ended it, at that time.
+    /// An operator discarded it at this time.
     Discarded(Timestamp),
 }
 
 impl Lifecycle {
-    /// The status that others see.
+    /// Returns the status.
     pub const fn status(self) -> Status {
         match self {
             Self::Received(_) => Status::Received,
@@ -37,7 +37,7 @@ impl Lifecycle {
         }
     }
 
-    /// Returns when it became terminal.
+    /// Returns the time at which it became terminal.
     pub const fn terminal_at(self) -> Option<Timestamp> {
         match self {
             Self::Completed(at) | Self::Failed(at) | Self::Discarded(at) => Some(at),
@@ -45,7 +45,7 @@ impl Lifecycle {
         }
     }
 
-    /// The soonest that a run may start, while it waits.
+    /// Returns the earliest time at which a run may start, while it waits.
     pub const fn eligible_at(self) -> Option<Timestamp> {
         match self {
             Self::Received(at) | Self::FailedRetry(at) => Some(at),
@@ -53,7 +53,7 @@ impl Lifecycle {
         }
     }
 
-    /// The run in flight, and when it started.
+    /// Returns the run in flight, and its start.
     pub const fn run(self) -> Option<(RunId, Timestamp)> {
         match self {
             Self::Processing { run, started_at } => Some((run, started_at)),

@@ -1,24 +1,24 @@
-//! What bounds the runs of an event: found by trying every policy.
+//! The bounds of an event's runs, found by a search through every policy.
 
 use std::time::Duration;
 
 use eventful::{Backoff, Config, Event, TypePolicy, Unmatched};
 
-/// What bounds the runs of one event.
+/// The bounds of one event's runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventLimits {
-    /// Charged starts after which it has failed.
+    /// The number of charged starts after which it has failed.
     pub max_attempts: u32,
-    /// The wait between them.
+    /// The wait between attempts.
     pub backoff: Backoff,
-    /// How long a run may last without a heartbeat.
+    /// The longest time of a run without a heartbeat.
     pub run_timeout: Duration,
-    /// How long it may last with heartbeats.
+    /// The longest time of a run with heartbeats.
     pub run_lifetime: Duration,
 }
 
 impl EventLimits {
-    /// Those of an event of this type.
+    /// Returns the bounds of an event of this type.
     pub fn of(config: &Config, event_type: Option<&str>) -> Self {
         let none = TypePolicy::new();
         let policy = policy_of(config, event_type).map_or(&none, |(_, policy)| policy);
@@ -31,11 +31,11 @@ impl EventLimits {
     }
 }
 
-/// The number of the policy of this type, and the policy.
+/// Returns the number of the policy of this type, and the policy.
 ///
 /// # Panics
 ///
-/// When two policies fit it, which a configuration does not allow.
+/// If two policies fit, which a configuration does not allow.
 pub fn policy_of<'c>(config: &'c Config, event_type: Option<&str>) -> Option<(usize, &'c TypePolicy)> {
     let event_type = event_type?;
     let fits = |pattern: &str| match pattern.split_once('*') {
@@ -49,8 +49,8 @@ pub fn policy_of<'c>(config: &'c Config, event_type: Option<&str>) -> Option<(us
     first
 }
 
-/// The gate that an event has to pass, by number, and how many it lets through at once: the number of its policy, or one
-/// of its own when it waits because it has none.
+/// Returns the gate of an event, by number, and its limit: the number of its policy, or one of its own if it waits
+/// because it has none.
 pub fn gate_of(config: &Config, event: &Event) -> Option<(usize, usize)> {
     match policy_of(config, event.event_type()) {
         Some((number, policy)) => Some((number, policy.concurrency.unwrap_or(usize::MAX))),

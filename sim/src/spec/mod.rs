@@ -1,21 +1,21 @@
 //! The specification of the engine.
 //!
-//! A [`ReferenceState`] is a fold of facts: it keeps a [`ReferenceRecord`] of each event, and rejects a fact that cannot
-//! follow from those before it. Every tier keeps one of what its engine has decided. A [`model::Model`]
-//! is an engine written to be read: it says what each command must return, and what it decides.
+//! A [`ReferenceState`] is a fold of facts: it keeps a [`ReferenceRecord`] of each event, and rejects a fact that
+//! cannot follow from those before it. Every tier keeps one of its engine's facts. A [`model::Model`] is an engine
+//! written to be read: it computes the result, the effects and the facts of each command.
 //!
-//! | file | what it says |
+//! | file | contents |
 //! |---|---|
-//! | `lifecycle` | the stages in the life of a record |
-//! | `record` | what facts determine of one event, and how it is compared with what an engine shows |
-//! | `reference_state` | what the facts add up to, and what can be asked of them |
-//! | `transitions` | what each fact changes, and what it may follow |
-//! | `attempts` | how the end of an attempt is charged, and what may become of its event |
-//! | `limits` | which policy an event has, and what that bounds |
-//! | `downtimes` | which times do not count toward retention |
-//! | `model` | what follows from each command |
-//! | `sizes` | what counts against bounds by bytes |
-//! | `state` | how the whole is compared with what a journal gives back |
+//! | `lifecycle` | the stages of a record |
+//! | `record` | the part of a record that facts determine, and its comparison with an engine's |
+//! | `reference_state` | the sums of the facts, and queries |
+//! | `transitions` | the changes of each fact, and the facts that it may follow |
+//! | `attempts` | the charge of an ended attempt, and the fates of its event |
+//! | `limits` | the policy of an event, and its bounds |
+//! | `downtimes` | the times that do not count toward retention |
+//! | `model` | the result of each command |
+//! | `sizes` | the bytes that count against bounds |
+//! | `state` | the comparison with a recovered state |
 
 mod attempts;
 mod counts;

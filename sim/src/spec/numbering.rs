@@ -7,8 +7,8 @@ use eventful::Key;
 use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
 
-/// The numbers under which a [`ReferenceState`](super::ReferenceState) keeps the records of keys: small ones, for it keeps
-/// them in a list.
+/// The numbers under which a [`ReferenceState`](super::ReferenceState) keeps records: small ones, as it keeps them in
+/// a list.
 pub trait Numbering {
     /// Returns the number of a key; none for a key that no event of the run has.
     fn number(&self, key: &Key) -> Option<EventNumber>;

@@ -10,16 +10,16 @@ use eventful::{
 
 use super::{Lifecycle, event_bytes};
 
-/// The record that the facts make of one event.
+/// The record of one event as facts determine it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReferenceRecord {
     /// The event as it was accepted. Of a tombstone only key and digest count.
     pub event: Event,
     /// The time of its acceptance.
     pub accepted_at: Timestamp,
-    /// The number of events that were accepted until then, with it.
+    /// The number of events that were accepted until then, this one included.
     pub seq: u64,
-    /// The stage of its life.
+    /// The stage.
     pub stage: Lifecycle,
     /// The number of runs that were started.
     pub attempt: u32,
@@ -34,7 +34,7 @@ pub struct ReferenceRecord {
 }
 
 impl ReferenceRecord {
-    /// The record of the event that is accepted at `now` as the one with this number.
+    /// Creates the record of an event that is accepted at `now` as the one with this number.
     pub fn new(event: Event, now: Timestamp, seq: u64) -> Self {
         let eligible_at = not_before(&event).map_or(now, |not_before| not_before.max(now));
         Self {
@@ -50,23 +50,23 @@ impl ReferenceRecord {
         }
     }
 
-    /// Its status.
+    /// Returns its status.
     pub const fn status(&self) -> Status {
         self.stage.status()
     }
 
-    /// Bytes of its event: none of a tombstone.
+    /// Returns the bytes of its event: none for a tombstone.
     pub fn event_bytes(&self) -> usize {
         if self.stage.is_tombstone() { 0 } else { event_bytes(&self.event) }
     }
 
-    /// Bytes of the last error, and of those of past attempts.
+    /// Returns the bytes of the last error, and of those of past attempts.
     pub fn error_bytes(&self) -> usize {
         let past = self.history.iter().filter_map(|attempt| attempt.error.as_ref());
         past.chain(&self.last_error).map(|error| error.as_str().len()).sum()
     }
 
-    /// The bytes that count against the bound on pending events, and those against that on failed ones.
+    /// Returns the bytes that count against the bound on pending events, and those against that on failed ones.
     pub(super) fn bytes(&self) -> (u64, u64) {
         match self.stage {
             Lifecycle::Received(_) | Lifecycle::Processing { .. } | Lifecycle::FailedRetry(_) => {
@@ -77,7 +77,7 @@ impl ReferenceRecord {
         }
     }
 
-    /// The answer to another submission of its key.
+    /// Returns the result of another submission of its key.
     pub fn recognize(&self, digest: &eventful::Digest) -> Answer {
         let Self { accepted_at, attempt, .. } = *self;
         match self.event.digest() == digest {
@@ -89,7 +89,7 @@ impl ReferenceRecord {
         }
     }
 
-    /// A run has ended: what is kept of it, and of those before so that they are at most `most`.
+    /// Adds an ended run to the history, of which at most `most` are kept.
     pub(super) fn remember(
         &mut self,
         run: (RunId, Timestamp),
@@ -109,14 +109,14 @@ impl ReferenceRecord {
         }
     }
 
-    /// The event has ended with nothing left to do: what a tombstone does not have is dropped.
+    /// Makes the record terminal, and drops what a tombstone does not have.
     pub(super) fn retire(&mut self, stage: Lifecycle) {
         (self.stage, self.charge, self.last_error) = (stage, Charge::default(), None);
         self.history.clear();
     }
 
-    /// Returns what of a view is not as the facts have it. Not compared are place, deadline, and payload, of which
-    /// facts alone determine nothing, or which are not in every view.
+    /// Returns the first difference between a view and the record. Place, deadline, and payload are not compared:
+    /// facts alone do not determine them, or not every view has them.
     pub fn difference(&self, view: &RecordView) -> Option<&'static str> {
         let whole = !self.stage.is_tombstone();
         let event = Some(&self.event).filter(|_| whole);
@@ -128,7 +128,7 @@ impl ReferenceRecord {
             (view.charge == self.charge, "has another charge"),
             (view.accepted_at == self.accepted_at, "was accepted at another time"),
             (view.seq.map(Seq::number) == Some(self.seq).filter(|_| whole), "has another place in the order"),
-            (view.not_before == event.and_then(not_before), "is to be held back until another time"),
+            (view.not_before == event.and_then(not_before), "may start not before another time"),
             (view.terminal_at == self.stage.terminal_at(), "ended at another time"),
             (view.eligible_at == self.stage.eligible_at(), "may start at another time"),
             (view.run.map(|run| (run.id, run.started_at)) == self.stage.run(), "has another run"),
@@ -138,13 +138,13 @@ impl ReferenceRecord {
             (view.size_bytes == self.event_bytes(), "has another size"),
             (view.last_error == self.last_error, "has another error"),
             (view.history == self.history, "has another history"),
-            (view.durable, "may be taken back"),
+            (view.durable, "may be lost"),
         ];
         checks.into_iter().find(|(is_so, _)| !is_so).map(|(_, wrong)| wrong)
     }
 }
 
-/// The time before which an accepted event does not start, when it has one.
+/// Returns the time before which an accepted event does not start, if it has one.
 pub fn not_before(event: &Event) -> Option<Timestamp> {
     match event.not_before()? {
         NotBefore::At(at) => Some(at),
@@ -156,7 +156,7 @@ fn has_attributes(view: &RecordView, event: Option<&Event>) -> bool {
     event.map_or(view.attributes.is_empty(), |event| *event.attributes() == view.attributes)
 }
 
-/// Returns what is kept of the error of a past attempt.
+/// Returns the part of an error that is kept in the history.
 fn beginning(error: &ErrorText) -> ErrorText {
     let text = error.as_str();
     ErrorText::new(&text[..text.floor_char_boundary(PastAttempt::MAX_ERROR_BYTES)])

@@ -1,4 +1,4 @@
-//! The records that facts make.
+//! The records that follow from facts.
 
 use std::time::Duration;
 
@@ -12,23 +12,23 @@ use super::{FactCounts, Lifecycle, ReferenceRecord};
 use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
 
-/// A fold of facts: the records that they make, and what they add up to.
+/// A fold of facts: the records that follow from them, and their sums.
 ///
-/// Each fact is judged before it counts: one that cannot follow from those before it, or that the
-/// configuration does not allow, breaks a promise.
+/// Each fact is checked before it is applied: one that cannot follow from those before it, or that the configuration
+/// does not allow, breaks a promise.
 #[derive(Debug, Clone)]
 pub struct ReferenceState {
     /// The configuration of the engine whose facts these are.
     pub config: Config,
-    /// By the numbers of their keys.
+    /// Records by the numbers of their keys.
     pub(super) records: Vec<Option<Box<ReferenceRecord>>>,
-    /// Runs in flight, with their events, in the order in which they started.
+    /// Runs in flight, with their events, in the order of their starts.
     pub inflight: Vec<(RunId, EventNumber)>,
-    /// Records by status.
+    /// The number of records by status.
     pub by_status: [u64; Status::ALL.len()],
-    /// Bytes of events that are not terminal.
+    /// The bytes of events that are not terminal.
     pub bytes: u64,
-    /// Bytes of failed events, with their errors.
+    /// The bytes of failed events, with their errors.
     pub failed_bytes: u64,
     /// The number of facts of each kind.
     pub counts: FactCounts,
@@ -36,7 +36,7 @@ pub struct ReferenceState {
     pub counts_at_opening: FactCounts,
     /// True if the engine is paused.
     pub paused: bool,
-    /// The engine's epoch; none when no opening was among the facts.
+    /// The engine's epoch; none if no opening is among the facts.
     pub epoch: Option<Epoch>,
     /// The time of the last fact.
     pub last: Timestamp,
@@ -45,7 +45,7 @@ pub struct ReferenceState {
 }
 
 impl ReferenceState {
-    /// The expected of an engine that has decided nothing yet.
+    /// Creates the state of an engine without any fact.
     pub fn new(config: Config) -> Self {
         Self {
             config,
@@ -64,43 +64,43 @@ impl ReferenceState {
         }
     }
 
-    /// The record of an event, however long ago it ended.
+    /// Returns the record of an event, however long ago it ended.
     pub fn record(&self, event: EventNumber) -> Option<&ReferenceRecord> {
         self.records.get(usize::from(event))?.as_deref()
     }
 
-    /// The record of an event, unless its retention has ended: forgotten or not, it is absent then.
+    /// Returns the record of an event, unless its retention has ended: forgotten or not, it is absent then.
     pub fn present(&self, event: EventNumber, now: Timestamp) -> Option<&ReferenceRecord> {
         self.record(event).filter(|record| !self.is_expired(record.stage, now))
     }
 
-    /// Every record, with the number of its event.
+    /// Returns every record, with the number of its event.
     pub fn all(&self) -> impl Iterator<Item = (EventNumber, &ReferenceRecord)> {
         (0..).zip(&self.records).filter_map(|(event, record)| Some((event, record.as_deref()?)))
     }
 
-    /// The event whose current run this is.
+    /// Returns the event whose current run this is.
     pub fn of_run(&self, run: RunId) -> Option<EventNumber> {
         self.inflight.iter().find(|(current, _)| *current == run).map(|(_, event)| *event)
     }
 
-    /// Events that are not terminal.
+    /// Returns the number of events that are not terminal.
     pub const fn pending(&self) -> u64 {
         self.count(Status::Received) + self.count(Status::Processing) + self.count(Status::FailedRetry)
     }
 
-    /// Records of this status.
+    /// Returns the number of records of this status.
     pub const fn count(&self, status: Status) -> u64 {
         self.by_status[status as usize]
     }
 
-    /// Records of any status.
+    /// Returns the number of all records.
     pub fn total(&self) -> u64 {
         self.by_status.iter().sum()
     }
 
-    /// Returns when the retention of a record in this stage ends. Times in which the engine was down do not count. A
-    /// failed event may be kept without end.
+    /// Returns the time at which the retention of a record in this stage ends. Downtimes do not count. A failed event
+    /// may be kept without end.
     pub fn forgets_at(&self, stage: Lifecycle) -> Option<Timestamp> {
         let at = stage.terminal_at()?;
         let is_failed = matches!(stage, Lifecycle::Failed(_));
@@ -113,10 +113,10 @@ impl ReferenceState {
         self.forgets_at(stage).is_some_and(|end| end <= now)
     }
 
-    /// Returns when the first of the terminal records is to be forgotten that ended, among those that have their
-    /// event (`whole`) or the others: they are forgotten in the order in which they ended, even where downtimes that
-    /// are no longer kept apart let one that ended later expire sooner. Where failed events are too many and the
-    /// oldest are dropped, that is due.
+    /// Returns the time at which the first terminal record is to be forgotten, among those that have their event
+    /// (`whole`) or the others. They are forgotten in the order in which they ended, even where downtimes that are no
+    /// longer kept apart let one that ended later expire sooner. If failed events exceed their bound and the oldest
+    /// are dropped, the time is now.
     pub fn first_end(&self, whole: bool) -> Option<Timestamp> {
         let ended = self.all().map(|(_, record)| record.stage).filter(|stage| stage.is_tombstone() != whole);
         let first = ended.filter(|stage| stage.terminal_at().is_some()).min_by_key(|stage| stage.terminal_at())?;
@@ -126,50 +126,48 @@ impl ReferenceState {
         }
     }
 
-    /// Returns the longest time by which a record is remembered beyond its retention, where downtimes are no longer
-    /// kept apart.
+    /// Returns the longest time by which a record is kept beyond its retention, where downtimes are no longer kept
+    /// apart.
     pub fn most_longer(&self) -> Duration {
         let all = self.downtimes.all();
         let is_full = all.len() >= self.config.thresholds().downtimes;
         all.iter().filter(|_| is_full).map(|downtime| downtime.lasted).sum()
     }
 
-    /// Returns whether there are more bytes of failed events than are kept.
+    /// Returns whether failed events have more bytes than are allowed.
     pub const fn has_failed_overflow(&self) -> bool {
         self.failed_bytes > self.config.max_failed_bytes as u64
     }
 
-    /// Returns whether failed events are dropped, the oldest first, when there are more than are kept.
+    /// Returns whether failed events are dropped, the oldest first, if they have more bytes than are allowed.
     pub fn drops_oldest(&self) -> bool {
         self.config.failed_overflow == FailedOverflow::DropOldest
     }
 
-    /// Judges what an opening leaves behind: no run is in flight in an engine that was just opened.
+    /// Checks that no run is in flight in an engine that was just opened.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when one is.
+    /// [`Broken`] if one is.
     pub fn judge_opened(&self) -> Result<(), Broken> {
         let open = self.inflight.first();
-        holds(open.is_none(), || {
-            broken(4, format_args!("the engine was opened, and there is a run in flight, with its event: {open:?}"))
-        })
+        holds(open.is_none(), || broken(4, format_args!("the engine was opened, but a run is in flight: {open:?}")))
     }
 
-    /// Judges that there are no more runs than the driver of the engine has permits.
+    /// Checks that there are no more runs than permits.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when there are.
+    /// [`Broken`] if there are.
     pub fn judge_permits(&self) -> Result<(), Broken> {
         let (inflight, limit) = (self.inflight.len(), self.config.concurrency.get());
-        holds(inflight <= limit, || broken(5, format_args!("{inflight} runs with a limit of {limit}")))
+        holds(inflight <= limit, || broken(5, format_args!("{inflight} runs are in flight, the limit is {limit}")))
     }
 }
 
-/// A fact that cannot follow.
+/// Returns the violation of a fact that cannot follow.
 pub(super) fn unfit(promise: u8, event: EventNumber, stage: Option<Lifecycle>, change: &Change) -> Broken {
-    broken(promise, format_args!("event {event} is {stage:?}, and now {change:?}"))
+    broken(promise, format_args!("event {event} is {stage:?}, which cannot lead to {change:?}"))
 }
 
 #[cold]

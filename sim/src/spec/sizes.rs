@@ -1,30 +1,31 @@
-//! Bytes that count against bounds, added up from what events and facts show of themselves.
+//! Bytes that count against bounds, added up from the fields of events and facts.
 
 use eventful::{
     Event, Key,
     engine::facts::{Change, Fact},
 };
 
-/// Bytes of a UUID as text.
+/// The bytes of a UUID as text.
 const UUID_BYTES: usize = 36;
 
-/// The bytes that a fact takes beside its event or its keys, about: times, names and numbers.
+/// The approximate bytes of a fact beside its event or its keys: times, names and numbers. The node uses the same
+/// estimate.
 const REST_BYTES: usize = 64;
 
-/// Bytes of a key: of its source and its id.
+/// Returns the bytes of a key: of its source and its id.
 pub fn key_bytes(key: &Key) -> usize {
     let id = if key.as_uuid().is_some() { UUID_BYTES } else { key.id().into_text().len() };
     key.source().len() + id
 }
 
-/// Bytes of an event: its payload, its key, its type, its content type and its attributes.
+/// Returns the bytes of an event: its payload, its key, its type, its content type and its attributes.
 pub fn event_bytes(event: &Event) -> usize {
     let texts = [event.event_type(), event.content_type()].into_iter().flatten().map(str::len);
     let attributes = event.attributes().iter().map(|(name, value)| name.len() + value.len());
     event.payload().len() + key_bytes(event.key()) + texts.chain(attributes).sum::<usize>()
 }
 
-/// Bytes of a fact that waits for the journal, about.
+/// Returns the approximate bytes of a fact that waits for the journal.
 pub fn fact_bytes(fact: &Fact) -> usize {
     let own = match &fact.change {
         Change::Accepted(event) => event_bytes(event),

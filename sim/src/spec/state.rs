@@ -7,7 +7,7 @@ use eventful::{RecordView, engine::facts::DurableState};
 use super::{FactCounts, Numbering, ReferenceState};
 
 impl ReferenceState {
-    /// Returns what of a state is not as the facts have it.
+    /// Returns the first difference between a state and that of the facts.
     pub fn difference(&self, state: &DurableState, keys: &impl Numbering) -> Option<String> {
         let ordered = state.records.is_sorted_by(|one, other| one.key < other.key);
         if !ordered {
@@ -22,7 +22,8 @@ impl ReferenceState {
             .or_else(|| differs("downtimes", &state.downtimes[..], self.downtimes.all()))
     }
 
-    /// All that are there are known: none is lost when there are as many.
+    /// Returns the first record that is missing. All records that are there are known, so none is missing if there are
+    /// as many.
     fn lost(&self, state: &DurableState) -> Option<String> {
         if state.records.len() as u64 == self.total() {
             return None;
@@ -43,5 +44,5 @@ impl ReferenceState {
 }
 
 fn differs<T: PartialEq + Debug + ?Sized>(what: &str, found: &T, expected: &T) -> Option<String> {
-    (found != expected).then(|| format!("{what}: {found:?}, but {expected:?} is right"))
+    (found != expected).then(|| format!("{what}: {found:?}, expected {expected:?}"))
 }

@@ -1,4 +1,4 @@
-//! From one fact to the next: what each changes, and what it may follow.
+//! Transitions: the changes of each fact, and the facts that it may follow.
 
 use eventful::{
     Event, Key, Timestamp,
@@ -19,10 +19,12 @@ impl ReferenceState {
     ///
     /// # Errors
     ///
-    /// [`Broken`] when the fact cannot follow from those before it.
+    /// [`Broken`] if the fact cannot follow from those before it.
     pub fn apply(&mut self, fact: &Fact, keys: &impl Numbering) -> Result<Option<EventNumber>, Broken> {
         let now = fact.at;
-        holds(self.last <= now, || broken(7, format_args!("a fact of {now} comes after one of {}", self.last)))?;
+        holds(self.last <= now, || {
+            broken(7, format_args!("a fact of {now} follows one of {}, but times must not fall", self.last))
+        })?;
         let last = std::mem::replace(&mut self.last, now);
         let number = |key: &Key| {
             keys.number(key)
@@ -57,7 +59,7 @@ impl ReferenceState {
     ///
     /// # Errors
     ///
-    /// [`Broken`] at the first that cannot follow from those before it.
+    /// [`Broken`] for the first that cannot follow from those before it.
     pub fn apply_all<'f>(
         &mut self,
         facts: impl IntoIterator<Item = &'f Fact>,
@@ -74,23 +76,21 @@ impl ReferenceState {
         self.counts.accepted += 1;
         let is_time = !matches!(accepted.not_before(), Some(NotBefore::After(_)));
         holds(is_time, || {
-            broken(1, format_args!("event {event} was accepted with a delay of which no start is known"))
+            broken(1, format_args!("event {event} was accepted with a delay, but has no time to start"))
         })?;
         let record = Box::new(ReferenceRecord::new(accepted.clone(), now, self.counts.accepted));
         self.by_status[record.status() as usize] += 1;
         self.bytes += event_bytes(accepted) as u64;
         let before = self.records[at].replace(record);
-        holds(before.is_none(), || {
-            broken(2, format_args!("event {event} was accepted while its record was there: {before:?}"))
-        })
+        holds(before.is_none(), || broken(2, format_args!("event {event} was accepted, but has a record: {before:?}")))
     }
 
     fn start(&mut self, now: Timestamp, event: EventNumber, run: RunId, change: &Change) -> Result<(), Broken> {
         self.counts.started += 1;
-        holds(!self.paused, || broken(3, format_args!("event {event} was started during a pause")))?;
+        holds(!self.paused, || broken(3, format_args!("event {event} was started while paused")))?;
         let (last_run, epoch) = (self.last_run.replace(run), self.epoch);
         holds(last_run < Some(run) && epoch.is_none_or(|epoch| epoch == run.epoch()), || {
-            broken(4, format_args!("{run} comes after {last_run:?} in {epoch:?}"))
+            broken(4, format_args!("{run} follows {last_run:?} in {epoch:?}, but runs must rise"))
         })?;
         let event_type = self.record(event).and_then(|record| record.event.event_type());
         let most = EventLimits::of(&self.config, event_type).max_attempts;
@@ -106,7 +106,7 @@ impl ReferenceState {
                 broken(8, format_args!("event {event} was started at {now}, before {eligible_at}"))
             })?;
             holds(starts <= most, || {
-                broken(8, format_args!("event {event} was started {starts} times, {most} are allowed"))
+                broken(8, format_args!("event {event} was started {starts} times, but {most} are allowed"))
             })
         })
     }
@@ -161,7 +161,7 @@ impl ReferenceState {
     fn forget(&mut self, now: Timestamp, event: EventNumber) -> Result<(), Broken> {
         let record = self.records.get_mut(usize::from(event)).and_then(Option::take);
         let Some(record) = record else {
-            return Err(broken(1, format_args!("event {event} was forgotten, and there was no record of it")));
+            return Err(broken(1, format_args!("event {event} was forgotten, but has no record")));
         };
         let may_be_forgotten = self.may_be_forgotten(&record, now);
         let status = record.status() as usize;
@@ -170,11 +170,11 @@ impl ReferenceState {
         self.count_bytes(record.bytes(), (0, 0));
         let promise = if record.status().is_terminal() { 2 } else { 1 };
         holds(may_be_forgotten, || {
-            broken(promise, format_args!("event {event} is {:?}, and now forgotten", record.stage))
+            broken(promise, format_args!("event {event} was forgotten, but is {:?}", record.stage))
         })
     }
 
-    /// Its retention has ended; or it is the oldest of failed events that are more than are kept.
+    /// Returns whether its retention has ended, or it is the oldest of failed events beyond their bound.
     fn may_be_forgotten(&self, record: &ReferenceRecord, now: Timestamp) -> bool {
         let Lifecycle::Failed(at) = record.stage else { return self.is_expired(record.stage, now) };
         let is_older = |other: &ReferenceRecord| matches!(other.stage, Lifecycle::Failed(other) if other < at);
@@ -184,7 +184,7 @@ impl ReferenceState {
 
     fn pause(&mut self, paused: bool) -> Result<(), Broken> {
         let before = std::mem::replace(&mut self.paused, paused);
-        holds(before != paused, || broken(4, "a pause, or the end of one, was decided twice"))
+        holds(before != paused, || broken(4, "a pause or a resume was decided twice"))
     }
 
     fn open(&mut self, now: Timestamp, last: Timestamp, epoch: Epoch) -> Result<(), Broken> {
@@ -192,7 +192,7 @@ impl ReferenceState {
         self.downtimes.open(now, last, oldest, self.config.thresholds().downtimes);
         self.counts_at_opening = self.counts;
         let before = self.epoch.replace(epoch);
-        holds(before < Some(epoch), || broken(4, format_args!("the engine is opened in {epoch:?}, after {before:?}")))
+        holds(before < Some(epoch), || broken(4, format_args!("{epoch:?} follows {before:?}, but epochs must rise")))
     }
 
     fn count_bytes(&mut self, before: (u64, u64), after: (u64, u64)) {
@@ -200,7 +200,7 @@ impl ReferenceState {
         self.failed_bytes = self.failed_bytes + after.1 - before.1;
     }
 
-    /// Changes a record, and keeps the sums.
+    /// Changes a record, and updates the sums.
     fn change(
         &mut self,
         event: EventNumber,

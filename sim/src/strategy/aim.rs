@@ -1,4 +1,4 @@
-//! Tickets, runs and keys to name: those that are there, those that were, and those that never were.
+//! Tickets, runs and keys that a step names: existing ones, former ones, and ones that never existed.
 
 use eventful::{
     Key, Status,
@@ -9,21 +9,21 @@ use proptest::prelude::*;
 use super::events::key;
 use crate::spec::model::Model;
 
-/// The ticket that a move names.
+/// The choice of a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TicketAim {
-    /// One that is in the channel, counted from the oldest, around the end.
+    /// A ticket in the channel, counted from the oldest, modulo their number.
     InChannel(usize),
-    /// The newest in the channel.
+    /// The newest ticket in the channel.
     Newest,
-    /// One that is not after the last sent, so many before it.
+    /// A ticket this many before the last sent, or this one.
     Sent(u64),
-    /// One that was never sent.
+    /// A ticket that was never sent.
     Future(u64),
 }
 
 impl TicketAim {
-    /// Mostly the oldest ticket in the channel, as an undisturbed dispatcher takes it.
+    /// Returns a strategy: mostly the oldest ticket in the channel, as an undisturbed dispatcher takes it.
     pub fn strategy() -> impl Strategy<Value = Self> {
         prop_oneof![
             12 => Just(Self::InChannel(0)),
@@ -34,7 +34,7 @@ impl TicketAim {
         ]
     }
 
-    /// The ticket that this is for an engine in the state of `model`.
+    /// Returns the ticket for an engine in the state of `model`.
     pub fn resolve(self, model: &Model) -> Ticket {
         let entries = &model.channel.entries;
         let last = model.channel.last_sent;
@@ -49,21 +49,21 @@ impl TicketAim {
     }
 }
 
-/// The run that a move names.
+/// The choice of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunAim {
-    /// One that is in flight, counted from the oldest, around the end.
+    /// A run in flight, counted from the oldest, modulo their number.
     InFlight(usize),
-    /// One that was started, so many before the last.
+    /// A run that was started, this many before the last.
     Started(u64),
-    /// One that was never started.
+    /// A run that was never started.
     Future(u64),
-    /// One of another opening of the engine.
+    /// A run of another opening of the engine.
     Foreign(u64),
 }
 
 impl RunAim {
-    /// Mostly a run in flight.
+    /// Returns a strategy: mostly a run in flight.
     pub fn strategy() -> impl Strategy<Value = Self> {
         prop_oneof![
             12 => (0..4_usize).prop_map(Self::InFlight),
@@ -73,7 +73,7 @@ impl RunAim {
         ]
     }
 
-    /// The run that this is for an engine in the state of `model`.
+    /// Returns the run for an engine in the state of `model`.
     pub fn resolve(self, model: &Model) -> RunId {
         let (inflight, epoch) = (&model.expected.inflight, model.epoch());
         let foreign = Epoch::new(epoch.number() + 1);
@@ -87,22 +87,22 @@ impl RunAim {
     }
 }
 
-/// The event that an operator names.
+/// The choice of an event by an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyAim {
-    /// The one whose key has this number.
+    /// The event whose key has this number.
     Number(u8),
-    /// One that has failed, counted from the first key, around the end.
+    /// An event that has failed, counted from the first key, modulo their number.
     Failed(usize),
 }
 
 impl KeyAim {
-    /// Any key, or the key of an event that has failed.
+    /// Returns a strategy: any key, or the key of an event that has failed.
     pub fn strategy() -> impl Strategy<Value = Self> {
         prop_oneof![(0..10_u8).prop_map(Self::Number), (0..4_usize).prop_map(Self::Failed)]
     }
 
-    /// The key that this is for an engine in the state of `model`.
+    /// Returns the key for an engine in the state of `model`.
     pub fn resolve(self, model: &Model) -> Key {
         let failed: Vec<&Key> = model.records_with(Status::Failed).collect();
         match self {

@@ -10,7 +10,7 @@ use eventful::{
 };
 use proptest::prelude::*;
 
-/// Small configurations: a few events fill every bound, a few milliseconds pass every deadline.
+/// Returns small configurations: a few events fill every bound, a few milliseconds pass every deadline.
 pub fn configs() -> impl Strategy<Value = Config> {
     let base = (any::<u64>(), counts(1..=4), counts(1..=4)).prop_map(|(seed, channel_capacity, sweep_batch)| {
         let mut config = Config::default();
@@ -62,7 +62,7 @@ fn with_bounds(base: Config) -> impl Strategy<Value = Config> {
     })
 }
 
-/// Policies for two types, for one, or for none; a star fits one type or both.
+/// Adds policies for two types, for one, or for none; a star fits one type or both.
 fn with_types(base: Config) -> impl Strategy<Value = Config> {
     let patterns = prop_oneof![
         2 => Just(&[][..]),
@@ -80,7 +80,7 @@ fn with_types(base: Config) -> impl Strategy<Value = Config> {
             (policy.concurrency, policy.max_attempts, policy.backoff) = (concurrency, attempts, backoff);
             policy.run_timeout = timeout;
             policy.run_lifetime = timeout.map(|timeout| timeout * 2).filter(|_| backoff.is_none());
-            // The lifetime of the configuration is not to be less than the timeout of the policy.
+            // The lifetime of the configuration must not be less than the timeout of the policy.
             if policy.run_lifetime.is_none() && timeout > Some(config.run_lifetime) {
                 policy.run_timeout = None;
             }

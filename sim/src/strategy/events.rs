@@ -2,11 +2,11 @@
 
 use eventful::Key;
 
-/// The key with this number; every third is a UUID, every third has a source.
+/// Returns the key with this number; every third is a UUID, every third has a source.
 ///
 /// # Panics
 ///
-/// Never: every one of these keys is allowed.
+/// Never: every one of these keys is valid.
 pub fn key(number: u8) -> Key {
     let (source, id) = match number % 3 {
         0 => ("", format!("00000000-0000-4000-8000-0000000000{number:02x}")),
@@ -16,7 +16,7 @@ pub fn key(number: u8) -> Key {
     Key::new(source, &id).expect("the ids above are short and printable")
 }
 
-/// The payload with this number; they differ in length too.
+/// Returns the payload with this number; they differ in length too.
 pub fn payload(number: u8) -> Vec<u8> {
     vec![number; usize::from(number) * 12]
 }

@@ -1,5 +1,5 @@
 //! Strategies of property tests for a model and an engine: small configurations, whose limits are soon reached, and
-//! moves that aim at what is there, at what was there, and at what never was.
+//! steps that name existing, former and unknown tickets, runs and keys.
 
 mod aim;
 mod config;
@@ -18,27 +18,27 @@ use proptest::prelude::*;
 
 use crate::spec::model::Model;
 
-/// One step of a test: a move at a time. Both are resolved against the model when the step is
-/// taken, so that a step still means something when others before it are left out.
+/// One step of a test: a command at a time. Both are resolved against the model when the step is taken, so that a step
+/// keeps its meaning when others before it are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrategyStep {
-    /// The time.
+    /// The choice of the time.
     pub when: When,
-    /// The move.
+    /// The choice of the command.
     pub what: AimedCommand,
 }
 
 impl StrategyStep {
-    /// The time and the command that this step is for an engine in the state of `model`.
+    /// Returns the time and the command for an engine in the state of `model`.
     pub fn resolve(&self, model: &Model) -> (Timestamp, Command) {
         (self.when.resolve(model), self.what.resolve(model))
     }
 }
 
-/// Whole histories: a configuration, and at most so many steps.
+/// Returns a strategy for whole histories: a configuration, and at most this many steps.
 ///
-/// They shrink, step by step and number by number; a bare seed as the input of a property would
-/// not. Here a suite of one's own checks that no command makes an engine contradict itself:
+/// They shrink, step by step and number by number; a bare seed as the input of a property would not. An example of a
+/// suite that checks that every command leaves an engine consistent:
 ///
 /// ```
 /// use eventful::Timestamp;
@@ -51,7 +51,7 @@ impl StrategyStep {
 ///     let mut model = Model::new(config.clone(), opened_at);
 ///     let mut sut = Sut::open(config, opened_at).expect("histories have valid configurations");
 ///     for step in steps {
-///         let (now, command) = step.resolve(&model); // what the step is, as things stand
+///         let (now, command) = step.resolve(&model); // what the step means in this state
 ///         model.execute(now, &command);
 ///         sut.execute(now, command);
 ///         assert_eq!(sut.engine().check(), Ok(()));
@@ -64,7 +64,7 @@ pub fn histories(most_steps: usize) -> impl Strategy<Value = (Config, Vec<Strate
     (configs(), proptest::collection::vec(steps(), 1..=most_steps.max(1)))
 }
 
-/// Steps of all kinds, those that end the engine's life rarely.
+/// Returns a strategy for steps of all kinds; those that end the engine are rare.
 pub fn steps() -> impl Strategy<Value = StrategyStep> {
     (When::strategy(), moves()).prop_map(|(when, what)| StrategyStep { when, what })
 }

@@ -12,10 +12,10 @@ use super::events::{key, payload};
 use super::{KeyAim, RunAim, TicketAim};
 use crate::spec::model::Model;
 
-/// A command, its ticket, run or key still open.
+/// A command whose ticket, run or key is still to be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AimedCommand {
-    /// A command whose parts are all chosen.
+    /// A command without any of them.
     Plain(Command),
     /// [`Command::Start`].
     Start(TicketAim),
@@ -32,7 +32,7 @@ pub enum AimedCommand {
 }
 
 impl AimedCommand {
-    /// The command that this is for an engine in the state of `model`.
+    /// Returns the command for an engine in the state of `model`.
     pub fn resolve(&self, model: &Model) -> Command {
         match self {
             Self::Plain(command) => command.clone(),
@@ -48,7 +48,7 @@ impl AimedCommand {
     }
 }
 
-/// Moves of all kinds, those that end the engine's life rarely.
+/// Returns a strategy for commands of all kinds; those that end the engine are rare.
 pub fn moves() -> impl Strategy<Value = AimedCommand> {
     prop_oneof![
         24 => events().prop_map(|event| AimedCommand::Plain(Command::Submit(event))),
@@ -106,7 +106,7 @@ fn keys() -> impl Strategy<Value = Key> {
     (0..10_u8).prop_map(key)
 }
 
-/// Events of a few keys, mostly with the same payload, so that duplicates and conflicts happen.
+/// Returns events of a few keys, mostly with the same payload, so that duplicates and conflicts happen.
 fn events() -> impl Strategy<Value = Event> {
     let payloads = prop_oneof![8 => Just(0_u8), 2 => 1..4_u8];
     (keys(), payloads, starts(), types()).prop_map(|(key, number, start, event_type)| {
@@ -120,12 +120,12 @@ fn events() -> impl Strategy<Value = Event> {
     })
 }
 
-/// Two types, or none.
+/// Returns two types, or none.
 fn types() -> impl Strategy<Value = Option<&'static str>> {
     prop_oneof![2 => Just(None), 2 => Just(Some("a.b")), 1 => Just(Some("c"))]
 }
 
-/// Most events may start at once; a time may lie in the past.
+/// Returns start times: most events may start at once; a time may lie in the past.
 fn starts() -> impl Strategy<Value = Option<NotBefore>> {
     let micros = || (0..80_000_u64).prop_map(Duration::from_micros);
     prop_oneof![

@@ -1,27 +1,27 @@
-//! Times at which things go wrong.
+//! Critical times for steps.
 
 use eventful::Timestamp;
 use proptest::prelude::*;
 
 use crate::spec::model::Model;
 
-/// The time at which a step is taken.
+/// The choice of a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// At the time of the last one.
+    /// The time of the last step.
     Still,
-    /// So many microseconds after the last one.
+    /// A time this many microseconds after the last step.
     Later(u64),
-    /// So many microseconds before the last one, as a clock that was set back shows it.
+    /// A time this many microseconds before the last step, as after a clock was set back.
     Before(u64),
-    /// At the next deadline, so many microseconds off; at once when there is none.
+    /// The next deadline, this many microseconds off; the last time if there is none.
     Deadline(i64),
-    /// At the next end of a retention, so many microseconds off; at once when there is none.
+    /// The next end of a retention, this many microseconds off; the last time if there is none.
     Expiry(i64),
 }
 
 impl When {
-    /// Times that stand still, run, jump, go back, and meet deadlines to the microsecond.
+    /// Returns a strategy for times that stand still, advance, jump, go back, and meet deadlines to the microsecond.
     pub fn strategy() -> impl Strategy<Value = Self> {
         prop_oneof![
             8 => Just(Self::Still),
@@ -33,7 +33,7 @@ impl When {
         ]
     }
 
-    /// The time that this is for an engine in the state of `model`.
+    /// Returns the time for an engine in the state of `model`.
     pub fn resolve(self, model: &Model) -> Timestamp {
         let now = model.now.as_micros();
         let micros = match self {

@@ -1,4 +1,4 @@
-//! Calls the node as its driver does, and performs what it wants done.
+//! Calls of the node, whose actions are performed as by its driver.
 
 use eventful::node::{Actions, Failures, FullOfFailures, Node, Settled, Unavailable, Waiter};
 use eventful::{
@@ -45,13 +45,13 @@ impl World<'_> {
         !self.is_serving() || journal.as_ref().is_none_or(|journal| journal.refusal(now, largest, facts).is_none())
     }
 
-    /// Returns whether all that was decided is as durable as it gets.
+    /// Returns whether no more facts can become durable.
     pub(super) fn is_settled(&self) -> bool {
         let is_synced = self.is_serving() && self.seen().oracles.is_synced();
         is_synced || self.is_lost() && self.ender.ending.is_some()
     }
 
-    /// Calls the node, and performs what it wants done.
+    /// Calls the node, and performs its actions.
     pub(super) fn drive<T>(&mut self, call: impl FnOnce(&mut Node, Timestamp) -> T) -> Result<T, Stop> {
         let now = self.clock();
         self.latest = self.latest.max(now);
@@ -68,7 +68,7 @@ impl World<'_> {
         let called = panics::injected(|| call(node, now));
         self.may_panic = self.observer.switches().may_panic();
         if called.is_none() {
-            holds(!self.may_panic, || Broken::new("panics", 1, "the node panics, and no fault asked for that"))?;
+            holds(!self.may_panic, || Broken::new("panics", 1, "the node panicked, but no fault injected that"))?;
             self.node.break_down();
             self.is_broken = true;
             self.probe(FaultKind::NodePanics);
@@ -139,7 +139,7 @@ impl World<'_> {
         if self.observer.switches().has_acted() || is_news { self.judge_call(&failures) } else { Ok(()) }
     }
 
-    /// Judges a call in which the engine was given a command, or a ticket was sent.
+    /// Checks a call in which the engine executed a command, or a ticket was sent.
     fn judge_call(&self, failures: &Failures) -> Result<(), Broken> {
         let mut seen = self.observer.see();
         if !self.is_broken {
@@ -152,7 +152,7 @@ impl World<'_> {
         seen.verdict()
     }
 
-    /// Wakes those who wait for these LSNs.
+    /// Wakes the clients and workers that wait for these LSNs.
     fn wake_settled(&mut self, Settled { after, up_to }: Settled) {
         let Self { clients, event_queue, .. } = self;
         for wait in clients.waits.iter_mut().filter(|wait| wait.lsn().is_some_and(|lsn| after < lsn && lsn <= up_to)) {
@@ -160,7 +160,7 @@ impl World<'_> {
         }
     }
 
-    /// A wake-up for one of those who wait.
+    /// Wakes a client that waits.
     fn wake_waiter(&mut self, waiter: Waiter) {
         let Self { clients, event_queue, .. } = self;
         clients.unregister(waiter);
@@ -173,7 +173,7 @@ impl World<'_> {
         }
     }
 
-    /// Wakes those who wait until no event is pending, or everyone.
+    /// Wakes the clients that wait until no event is pending, or all clients.
     fn wake_many(&mut self, everyone: bool) {
         let Self { clients, event_queue, .. } = self;
         for wait in clients.waits.iter_mut().filter(|wait| everyone || wait.is_for_idle()) {
@@ -187,7 +187,7 @@ impl World<'_> {
 }
 
 impl ObservedNodes {
-    /// Judges that what happened to failed events is to be logged, once.
+    /// Checks that each change about failed events is to be logged exactly once.
     fn judge_failures(&mut self, failures: &Failures, phase: Phase) -> Result<(), Broken> {
         let unlogged = std::mem::take(&mut self.unlogged);
         holds(failures.dropped.len() == unlogged, || {
@@ -195,7 +195,7 @@ impl ObservedNodes {
             Broken::new(
                 "dropped",
                 1,
-                format_args!("{unlogged} failed events were forgotten, {logged} are to be logged"),
+                format_args!("{unlogged} failed events were forgotten, but {logged} are to be logged"),
             )
         })?;
         let (expected, config) = (&self.oracles.expected, &self.oracles.expected.config);
@@ -204,7 +204,11 @@ impl ObservedNodes {
         let turned = phase == Phase::Running && std::mem::replace(&mut self.is_full_of_failures, is_full) != is_full;
         let full = FullOfFailures { is_full, bytes: expected.failed_bytes, max_bytes: config.max_failed_bytes };
         holds(failures.turned_full == turned.then_some(full), || {
-            Broken::new("dropped", 1, format_args!("{full:?}, and to be logged is {:?}", failures.turned_full))
+            Broken::new(
+                "dropped",
+                1,
+                format_args!("full of failed events: {full:?}, but {:?} is to be logged", failures.turned_full),
+            )
         })
     }
 }

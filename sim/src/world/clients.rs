@@ -17,8 +17,7 @@ use crate::failure::{Broken, holds};
 use crate::scenario::{Act, EventNumber, FaultKind, MILLI, Operation};
 use crate::spec::event_bytes;
 
-/// The unit of the times at which drawn events may start first, besides their delay: round times make several due at
-/// once.
+/// The grid of the start times that some events have: round times make several due at one time.
 const ROUND: u64 = 100 * MILLI;
 
 impl World<'_> {
@@ -38,13 +37,13 @@ impl World<'_> {
         done
     }
 
-    /// The event of a submission. A time to start at is given as such, or as a delay.
+    /// Returns the event of a submission. A start time is given as such, or as a delay.
     fn submitted_event(&self, at: u32, operation: &Operation, event: EventNumber, payload: u8) -> Event {
         let (submitted, delay) = (self.key_table.submitted(event, payload, at), Duration::from_micros(operation.delay));
         match (operation.delay, event % 2) {
             (0, _) => submitted,
             (_, 0) => submitted.with_delay(delay),
-            // Several have the same time.
+            // Several events have the same start time.
             (_, _) => {
                 submitted.with_not_before(Timestamp::from_micros(STARTED_AT + operation.at / ROUND * ROUND) + delay)
             }
@@ -108,8 +107,8 @@ impl World<'_> {
         }
     }
 
-    /// Asks something of the node. Returns how many facts were decided by then until the last change of this
-    /// event, or until the last pause or the end of it.
+    /// Makes a call of the node. Returns its result, with the number of facts decided until the last change of this
+    /// event, or until the last pause or resume.
     pub(super) fn ask<T>(
         &mut self,
         event: Option<EventNumber>,
@@ -122,7 +121,7 @@ impl World<'_> {
         })
     }
 
-    /// Returns what must become of a submission.
+    /// Returns the expected result of a submission.
     pub(super) fn outlook(&self, event: &Event) -> Outlook {
         let number = self.key_table.number(event.key()).unwrap_or_default();
         let (digest, size_bytes, now) = (*event.digest(), event_bytes(event), self.clock());
@@ -137,7 +136,7 @@ impl World<'_> {
         Outlook { event: number, digest, refusal, is_taken_if_room, is_new, has_room }
     }
 
-    /// Judges what became of a submission, and shows it.
+    /// Checks the result of a submission, and shows it to the client.
     pub(super) fn submitted(
         &mut self,
         client: u8,
@@ -158,7 +157,7 @@ impl World<'_> {
             (_, None) => false,
         };
         holds(is_so, || {
-            let what = format_args!("the engine says {engine:?}, the client gets {value:?}, due was {refusal:?}");
+            let what = format_args!("the engine returned {engine:?} and the client {value:?}, expected {refusal:?}");
             Broken::new("admission", 9, what)
         })?;
         let answer = match value {
@@ -199,12 +198,12 @@ impl World<'_> {
                 Ok(()) | Err(_) => None,
             };
             holds(shown == refusal, || {
-                let what = format_args!("a redrive of event {event}: the journal is said to be at its bound {shown:?}");
-                Broken::new("admission", 9, format_args!("{what}, and due is {refusal:?}"))
+                let what = format_args!("a redrive of event {event} is refused for the journal's bound {shown:?}");
+                Broken::new("admission", 9, format_args!("{what}, expected {refusal:?}"))
             })?;
         }
         self.pass_on(client, decided)?;
-        // What an operator sees next is what was just done.
+        // An operator that reads now sees the result of its own call.
         Ok(self.see(client, event)?)
     }
 
@@ -219,7 +218,7 @@ impl World<'_> {
             Err(why) => return self.judge_unavailable(client, why),
         };
         let decided = if value.is_ok() { changed } else { 0 };
-        self.show(client, lsn, ShownValue { what: "an operator's answer", decided, submission: None })
+        self.show(client, lsn, ShownValue { what: "the result of an operator's call", decided, submission: None })
     }
 
     /// Reads a record.
@@ -235,7 +234,7 @@ impl World<'_> {
         let wrong = match (seen.oracles.expected.present(event, self.latest), &read.value) {
             (Some(known), Some(view)) => known.difference(view),
             (None, None) => None,
-            (known, _) => Some(if known.is_some() { "is not there" } else { "is there" }),
+            (known, _) => Some(if known.is_some() { "is missing" } else { "should not be there" }),
         };
         if let Some(wrong) = wrong {
             return Err(Broken::new("record", 7, format_args!("event {event} {wrong}: {:?}", read.value)));
@@ -245,8 +244,8 @@ impl World<'_> {
         self.show_when(client, read.wait, ShownValue { what: "a record", decided, submission: None })
     }
 
-    /// Judges that nothing is to wait for a journal that has failed, or that has let others wait for longer than an
-    /// answer may.
+    /// Checks that no call waits for a journal that has failed, or that has let others wait for longer than a call
+    /// may.
     pub(super) fn judge_patience(&self, what: &str, wait: Until) -> Result<(), Broken> {
         let is_stuck = self.unavailable().is_some() || self.seen().oracles.is_journal_stuck(self.clock());
         let is_due = match wait {
@@ -258,7 +257,7 @@ impl World<'_> {
             Broken::new(
                 "journal",
                 9,
-                format_args!("{what} is to wait for {wait:?}, and the journal is stuck: {is_stuck}"),
+                format_args!("{what} is to wait for {wait:?}, but the journal is stuck: {is_stuck}"),
             )
         })
     }
@@ -273,12 +272,12 @@ impl World<'_> {
         self.show(client, lsn, shown)
     }
 
-    /// Judges that nothing can be asked of the node now.
+    /// Checks that the node is right to refuse all calls now.
     pub(super) fn judge_unavailable(&mut self, client: u8, why: Unavailable) -> Result<(), Broken> {
         let known = self.unavailable();
         self.note(|trace| trace.note_refusal(client, why));
         holds(known == Some(why), || {
-            Broken::new("readiness", 9, format_args!("a client gets {why:?}, and the state is {known:?}"))
+            Broken::new("readiness", 9, format_args!("a client receives {why:?}, expected {known:?}"))
         })
     }
 
@@ -289,7 +288,7 @@ impl World<'_> {
         }
     }
 
-    /// The first event that has failed; the first of all when none has.
+    /// Returns the first event that has failed; the first of all if none has.
     fn first_failed(&self) -> EventNumber {
         let seen = self.seen();
         let mut failed = seen.oracles.expected.all().filter(|(_, known)| known.stage.status() == Status::Failed);
@@ -297,7 +296,7 @@ impl World<'_> {
     }
 }
 
-/// Returns whether a client gets the result that the engine has decided.
+/// Returns whether a client receives the result that the engine has decided.
 fn is_passed_on(value: &Result<Submitted, SubmitError>, engine: &Answer) -> bool {
     match (value, engine) {
         (Ok(Submitted::Accepted), Answer::Accepted) => true,
@@ -308,7 +307,7 @@ fn is_passed_on(value: &Result<Submitted, SubmitError>, engine: &Answer) -> bool
     }
 }
 
-/// The fault that an answer to a submission speaks of.
+/// Returns the fault that the result of a submission is about.
 fn kind_of(value: &Result<Submitted, SubmitError>) -> Option<FaultKind> {
     match value {
         Ok(Submitted::Accepted) => None,

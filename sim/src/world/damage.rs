@@ -1,4 +1,4 @@
-//! Recoveries from copies of a journal in which one thing is damaged, or by a clock that has gone back.
+//! Recoveries from damaged copies of a journal, or with a clock that was set back.
 
 use eventful::journal::{JournalStore as _, OpenError, Owner, Recovered, Sequence, recover};
 use eventful::{
@@ -13,38 +13,38 @@ use crate::failure::{Broken, holds};
 use crate::scenario::FaultKind;
 use crate::seeded_rng::SeededRng;
 
-/// Bits among which one is drawn: more than a frame or a part of a run has.
+/// The range from which a bit is drawn: more than a frame or a part of a run has, so that each can be chosen.
 const BITS: u64 = 1 << 20;
 
-/// Bytes of a record besides its event and its last error: its history, times and numbers.
+/// The bytes of a record besides its event and its last error: its history, times and numbers. An upper bound.
 const REST_BYTES: usize = 600;
 
 impl WorldJournal {
-    /// Returns how many sound ways back there are besides this snapshot.
+    /// Returns the number of undamaged ways to recover without this snapshot.
     pub(super) fn ways_besides(&self, at: Sequence) -> usize {
         let snapshots = self.store.snapshots();
         let sound = snapshots.iter().filter(|other| **other != at && !self.rot.rotten.contains(other)).count();
         sound + usize::from(self.store.first() == Sequence::FIRST)
     }
 
-    /// Returns whether the newest snapshot is one of several ways back.
+    /// Returns whether a recovery is possible without the newest snapshot.
     pub(super) fn can_lose_the_newest(&self) -> bool {
         self.store.snapshots().last().is_some_and(|newest| self.ways_besides(*newest) > 0)
     }
 
-    /// Judges that a snapshot that was just made is not the only way back.
+    /// Checks that a recovery is possible without the snapshot that was just made.
     pub(super) fn judge_ways_back(&mut self, made: Sequence) -> Result<(), Broken> {
         self.rot.rotten.remove(&made);
         let excused = core::mem::take(&mut self.rot.has_struck_meanwhile);
         match excused || self.ways_besides(made) > 0 {
             true => Ok(()),
-            false => {
-                Err(broken(format_args!("the snapshot before frame {made} is made, and there is no other way back")))
-            }
+            false => Err(broken(format_args!(
+                "the snapshot before frame {made} was made, but a recovery without it is impossible"
+            ))),
         }
     }
 
-    /// Judges that the parts of snapshots are bounded by bytes, but for one record.
+    /// Checks that parts of snapshots are bounded by bytes, but for one record.
     pub(super) fn judge_parts(&self) -> Result<(), Broken> {
         let (Some(limit), largest) = (self.settings.part_bytes, self.store.largest_part()) else { return Ok(()) };
         let record = 2 * self.largest_fact + REST_BYTES;
@@ -54,7 +54,7 @@ impl WorldJournal {
                 "journal",
                 9,
                 format_args!(
-                    "a part of a snapshot has {largest} bytes; {limit} make it full, and a record has {record}"
+                    "a part of a snapshot has {largest} bytes; it is full at {limit}, and a record has {record} at most"
                 ),
             )),
         }
@@ -62,7 +62,7 @@ impl WorldJournal {
 }
 
 impl World<'_> {
-    /// A bit of the newest snapshot is another one from now on, if there is another way back.
+    /// Flips a bit of the newest snapshot, if a recovery is possible without it.
     pub(super) fn rot_snapshot(&mut self) {
         let Some(journal) = &mut self.journal else { return };
         let Some(newest) = journal.store.snapshots().last().copied() else { return };
@@ -77,9 +77,9 @@ impl World<'_> {
         self.note(|trace| trace.note_journal(|| format!("the snapshot before frame {newest} rots")));
     }
 
-    /// Returns whether the store finds damage in a snapshot. A rotted byte may be of no matter.
+    /// Returns whether the store detects damage in a snapshot. A rotted byte may have no effect.
     fn is_damaged(&mut self, at: Sequence) -> bool {
-        let opened = self.copy_of_journal(false).open(&Owner::new("a look"));
+        let opened = self.copy_of_journal(false).open(&Owner::new("an audit"));
         let mut parts = opened.into_iter().flat_map(|mut journal| (0..).map(move |part| journal.snapshot(at, part)));
         parts.find_map(|part| match part {
             Ok(Some(_)) => None,
@@ -90,7 +90,8 @@ impl World<'_> {
 }
 
 impl World<'_> {
-    /// A damaged snapshot is no loss, as there is another way back. A damaged frame is refused.
+    /// Checks that a damaged snapshot loses nothing, as another way to recover is left, and that a damaged frame is
+    /// refused.
     pub(super) fn audit_damaged(&mut self) -> Result<(), Broken> {
         let stream = &mut SeededRng::of(self.scenario.seed).stream("damage");
         let mut bit = || stream.below(BITS) as usize;
@@ -99,25 +100,25 @@ impl World<'_> {
             for damage in [snapshot, Damage::Exchanged, Damage::Vanished] {
                 let (recovered, was_read) = self.recover_damaged(damage);
                 let mut recovered = recovered.map_err(|error| {
-                    broken(format_args!("its newest snapshot is damaged, and there is no other way back: {error}"))
+                    broken(format_args!("a recovery fails when the newest snapshot is damaged: {error}"))
                 })?;
-                let is_told = !was_read || !recovered.log.drain_damaged().is_empty();
-                holds(is_told, || {
-                    broken(format_args!("nothing is said of damage to its newest snapshot: {damage:?}"))
+                let is_reported = !was_read || !recovered.log.drain_damaged().is_empty();
+                holds(is_reported, || {
+                    broken(format_args!("damage to the newest snapshot is not reported: {damage:?}"))
                 })?;
                 self.seen().oracles.judge_found(&recovered.replay.state(), &self.key_table)?;
             }
         }
         match self.recover_damaged(Damage::Newer) {
             (Err(OpenError::TooNew(_)), true) | (Ok(_), false) => {}
-            (Ok(_), true) => return Err(broken("it opens, though a newer program wrote some of it")),
+            (Ok(_), true) => return Err(broken("the journal opens, although a newer program wrote a fact")),
             (Err(error), _) => {
-                return Err(broken(format_args!("what a newer program wrote is taken for something else: {error}")));
+                return Err(broken(format_args!("a fact of a newer program is reported as something else: {error}")));
             }
         }
         for damage in [frame, Damage::Stranger] {
             match self.recover_damaged(damage) {
-                (Ok(_), true) => return Err(broken(format_args!("it opens in spite of damage: {damage:?}"))),
+                (Ok(_), true) => return Err(broken(format_args!("the journal opens in spite of damage: {damage:?}"))),
                 (Err(OpenError::Corrupt(_)), true) | (Ok(_), false) => {}
                 (Err(error), _) => {
                     return Err(broken(format_args!("{damage:?} is reported as something else: {error}")));
@@ -130,18 +131,18 @@ impl World<'_> {
     /// Recovers from a damaged copy. Returns the result, and whether anything damaged was read.
     fn recover_damaged(&mut self, damage: Damage) -> (Result<Recovered, OpenError>, bool) {
         let mut store = DamagedStore::new(self.copy_of_journal(true), damage);
-        let recovered = recover(&mut store, &Owner::new("a look"), &self.config, u64::MAX, &mut |_| {});
+        let recovered = recover(&mut store, &Owner::new("an audit"), &self.config, u64::MAX, &mut |_| {});
         (recovered, store.has_struck())
     }
 
-    /// An engine that is opened by a clock that has gone back continues from its last fact.
+    /// Checks that an engine that is opened with a clock that was set back continues from its last fact.
     pub(super) fn audit_clock(&self, found: Replay) -> Result<(), Broken> {
         let mut out = Output::with_facts();
         found.open(Timestamp::EPOCH, &mut out);
         let last = self.seen().oracles.facts().last().map(|fact| fact.at);
         match out.facts().first().map(|fact| fact.at) {
             opened if opened >= last => Ok(()),
-            opened => Err(broken(format_args!("it opens at {opened:?}, and its last fact is of {last:?}"))),
+            opened => Err(broken(format_args!("the engine opens at {opened:?}, before its last fact at {last:?}"))),
         }
     }
 }

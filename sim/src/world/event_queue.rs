@@ -1,4 +1,4 @@
-//! The queue of what will happen, by time.
+//! The event queue: tasks by their times.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,70 +8,69 @@ use eventful::node::Waiter;
 
 use super::worker::{Serial, TaskNumber};
 
-/// The time at which every run starts, in microseconds since the Unix epoch: any late enough to be plausible would
-/// do.
+/// The time at which every run starts, in microseconds since the Unix epoch. Any time after 1970 would do.
 pub(super) const STARTED_AT: u64 = 1_700_000_000_000_000;
 
-/// A step of the world.
+/// A task of the simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Task {
-    /// The operation of this number reaches the node.
+    /// Passes the operation of this number to the node.
     Operation(u32),
-    /// One who waits was woken, and asks again.
+    /// Repeats the call of a client that was woken.
     Wake(Waiter),
-    /// One who waits has waited for long enough.
+    /// Ends the wait of a client whose patience has ended.
     GiveUp(Waiter),
-    /// One who has waited for room waits no longer.
+    /// Ends the wait of a client for room.
     Leave(Waiter),
-    /// A reader of facts reads the next notice.
+    /// Reads the next notice for a reader of facts.
     Read(Waiter),
-    /// A reader of a list reads the next page.
+    /// Reads the next page for a reader of a list.
     Turn(Waiter),
-    /// A reader of facts has read enough.
+    /// Ends a reader of facts.
     Unsubscribe(Waiter),
-    /// The fault of this number begins.
+    /// Begins the fault of this number.
     Fault(u32),
-    /// The dispatcher starts the next run, or is started again itself.
+    /// Takes a step of the dispatcher, or starts it again.
     Dispatch,
-    /// A ticket that was taken from the channel is there again.
+    /// Returns a ticket that was taken from the channel.
     TicketBack(Ticket),
-    /// The sweeper checks what is due, or is started again.
+    /// Takes a step of the sweeper, or starts it again.
     Sweep,
-    /// The writer of the journal takes its next step.
+    /// Takes a step of the journal's writer.
     Write,
-    /// A shutdown goes as far as it can.
+    /// Takes a shutdown as far as it can go.
     SeeToEnd,
-    /// The node's actions are taken once more, as by a call that only reads.
+    /// Takes the node's actions once more, as a call that only reads does.
     Notice,
-    /// A worker calls its handler.
+    /// Calls the handler of a worker.
     Begin(Serial),
-    /// A handler is alive and says so.
+    /// Sends the heartbeat of a handler.
     Beat(Serial),
-    /// A handler ends.
+    /// Ends a handler.
     End(Serial),
-    /// A cancelled handler is dropped.
+    /// Drops a cancelled handler.
     Yield(Serial),
-    /// A task settles the runs that it has ended.
+    /// Settles the runs that a task has ended.
     Settle(TaskNumber),
-    /// A worker settles a run that is none of its own, or one that it has settled before.
+    /// Settles a run that is not the worker's, or that it has settled before.
     SettleAgain(RunId),
-    /// There is room in the channel, if it was full until then.
+    /// Makes room in the channel, if it was full until then.
     ChannelFree,
-    /// An operator kills a process that decides nothing any more.
+    /// Kills a process that no longer decides anything, as an operator would.
     Restart,
-    /// The process starts again.
+    /// Starts the process again.
     Revive,
-    /// The disk has its space back, if it was taken until then.
+    /// Frees the disk, if it was full until then.
     DiskFreed,
 }
 
-/// Tasks that wait for their time, and tasks that are ready.
+/// Tasks that wait for their times, and tasks that are ready.
 #[derive(Debug, Default)]
 pub(super) struct EventQueue {
     waiting: BinaryHeap<Reverse<(u64, u64, Task)>>,
-    /// The first ready first.
+    /// Ready tasks, the first ready first.
     pub(super) ready: Vec<Task>,
-    /// Tasks of one time stay in their order.
+    /// A counter that keeps tasks of one time in their order.
     sequence: u64,
 }
 
@@ -89,7 +88,7 @@ impl EventQueue {
         self.waiting.peek().map(|Reverse((time, ..))| *time)
     }
 
-    /// Makes ready what is due.
+    /// Makes due tasks ready.
     pub(super) fn wake(&mut self, now: u64) {
         while let Some(Reverse((time, _, task))) = self.waiting.peek().copied()
             && time <= now
@@ -99,7 +98,7 @@ impl EventQueue {
         }
     }
 
-    /// Forgets everything but what comes from outside the process.
+    /// Drops everything but what comes from outside the process.
     pub(super) fn lose_process(&mut self) {
         let outside =
             |task: &Task| matches!(task, Task::Operation(_) | Task::Fault(_) | Task::Revive | Task::DiskFreed);
@@ -107,14 +106,14 @@ impl EventQueue {
         self.waiting.retain(|Reverse((.., task))| outside(task));
     }
 
-    /// Forgets tickets that were taken from the channel: another engine uses their numbers again.
+    /// Drops tickets that were taken from the channel: another engine uses their numbers again.
     pub(super) fn lose_tickets(&mut self) {
         let stays = |task: &Task| !matches!(task, Task::TicketBack(_));
         self.ready.retain(stays);
         self.waiting.retain(|Reverse((.., task))| stays(task));
     }
 
-    /// Every task that waits, with its time, in order.
+    /// Returns every task that waits, with its time, in order.
     pub(super) fn waiting(&self) -> Vec<(u64, Task)> {
         let mut waiting: Vec<_> = self.waiting.iter().map(|Reverse(entry)| *entry).collect();
         waiting.sort_unstable();

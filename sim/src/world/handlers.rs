@@ -6,10 +6,10 @@ use crate::scenario::{Behaviour, CoreScenario, EventNumber, Injection};
 /// The behaviour of handlers, as the scenario has it.
 #[derive(Debug)]
 pub(super) struct Handlers {
-    /// By event and attempt.
+    /// Behaviours by event and attempt.
     planned: Vec<(EventNumber, u32, Behaviour)>,
     poison: Vec<EventNumber>,
-    /// Until when all that end fail.
+    /// The time until which all handlers that end fail.
     pub(super) all_fail_until: u64,
     pub(super) workers_stalled_until: u64,
 }
@@ -29,8 +29,8 @@ impl Handlers {
         handlers
     }
 
-    /// Returns what a handler does now. It is stuck once at most: else an event that is forgotten and comes again
-    /// would take one permit after the other permanently.
+    /// Returns the behaviour of a handler that is called now. Each planned one is stuck at most once: else an event
+    /// that is forgotten and accepted again would take one permit after the other permanently.
     pub(super) fn plan(&mut self, event: EventNumber, attempt: u32) -> Does {
         if self.poison.contains(&event) {
             return Does::Poison;
@@ -48,8 +48,8 @@ impl Handlers {
         }
     }
 
-    /// Lets this attempt kill no further process. Where starts are relaxed it may come back with every process that
-    /// it kills, without end.
+    /// Lets this attempt kill no further process. With relaxed starts the same attempt may be repeated after each
+    /// death, without end.
     pub(super) fn calm(&mut self, event: EventNumber, attempt: u32) {
         let killer = self.planned.iter_mut().find(|(e, a, _)| (*e, *a) == (event, attempt));
         killer.into_iter().for_each(|(.., does)| *does = Behaviour::PanicBefore);

@@ -1,4 +1,4 @@
-//! The work of workers on their runs.
+//! The steps of workers on their runs.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::scenario::{Behaviour, FaultKind};
 use crate::state_hash::StateHash;
 use std::hash::Hasher as _;
 
-/// The time for which a process is down that a handler has killed.
+/// The time for which a process is down that a handler has killed: short, so that clients soon reach the next one.
 const KILL_MICROS: u64 = 10_000;
 
 impl World<'_> {
-    /// Adds a worker for a run that was started. No task works on it yet.
+    /// Adds a worker for a run that was started. No task handles it yet.
     pub(super) fn add_worker(&mut self, Launch { worker: holder, run, .. }: Launch) -> Serial {
         let event = self.key_table.number(run.event.key()).unwrap_or_default();
         let serial = self.next_serial;
@@ -47,14 +47,14 @@ impl World<'_> {
         serial
     }
 
-    /// A task is to work on this run next.
+    /// Gives this run to a task.
     pub(super) fn assign(&mut self, serial: Serial, task: TaskNumber) {
         if let Some(worker) = self.workers.iter_mut().find(|worker| worker.serial == serial) {
             worker.task = Some(task);
         }
     }
 
-    /// The worker calls its handler once the start of the run is durable, or at once.
+    /// Schedules the handler's call: when the start of the run is durable, or at once.
     pub(super) fn begin_when_durable(&mut self, serial: Serial, lsn: Option<Lsn>) {
         let is_relaxed = self.journal.as_ref().is_some_and(|journal| journal.settings.relaxed_starts);
         match lsn.filter(|_| !is_relaxed) {
@@ -68,14 +68,14 @@ impl World<'_> {
         }
     }
 
-    /// Takes a worker out that is about to be settled: it waits for nothing any more.
+    /// Removes a worker that is about to be settled, with all that it waits for.
     pub(super) fn remove_worker(&mut self, serial: Serial) -> Option<WorldWorker> {
         let at = self.workers.iter().position(|worker| worker.serial == serial)?;
         self.clients.waits.retain(|wait| !wait.is_of_worker(serial));
         Some(self.workers.remove(at))
     }
 
-    /// The worker, unless it has ended; it waits while workers are stalled.
+    /// Returns the worker, unless it has ended or workers are stalled.
     fn worker(&mut self, serial: Serial, task: Task) -> Option<WorldWorker> {
         let worker = self.workers.iter().find(|worker| worker.serial == serial && !worker.has_ended).copied()?;
         let until = self.handlers.workers_stalled_until;
@@ -92,7 +92,7 @@ impl World<'_> {
         }
     }
 
-    /// The handler is called.
+    /// Calls the handler.
     pub(super) fn begin(&mut self, serial: Serial) -> Result<(), Stop> {
         let Some(mut worker) = self.worker(serial, Task::Begin(serial)) else { return Ok(()) };
         if worker.cancelled.is_some() {
@@ -132,19 +132,19 @@ impl World<'_> {
         if let Some(Behaviour::Beating { every, .. }) = worker.behaviour() {
             self.event_queue.at(self.now + every.max(1), Task::Beat(serial));
         }
-        // One that blocks its thread has not come to where it would wait.
+        // A handler that blocks its thread never reaches a point at which it would wait.
         let blocks = matches!(worker.behaviour(), Some(Behaviour::Blocks { .. }));
         worker.task.filter(|_| !blocks).map_or(Ok(()), |task| self.share_out(task))
     }
 
-    /// The handler of a worker has ended with this outcome; without one it was dropped, or is not called.
+    /// Ends a worker's handler with this outcome; without one it was dropped, or is not called.
     fn end_with(&mut self, worker: WorldWorker, outcome: Option<OutcomeSummary>) -> Result<(), Stop> {
         self.change(WorldWorker { has_ended: true, outcome, ..worker });
         worker.task.into_iter().for_each(|task| self.advance(task, worker.serial));
         Ok(())
     }
 
-    /// Returns how long the handler takes; `None` when it never ends by itself.
+    /// Returns the duration of the handler; none if it never ends by itself.
     fn lasts(&self, worker: &WorldWorker) -> Option<u64> {
         match worker.behaviour() {
             Some(Behaviour::Hang | Behaviour::Stuck) => None,
@@ -158,7 +158,7 @@ impl World<'_> {
         }
     }
 
-    /// A short while that follows from seed, event and attempt.
+    /// Returns a short duration that follows from seed, event and attempt.
     fn pause(&self, worker: &WorldWorker) -> u64 {
         let mut mix = StateHash::default();
         mix.word(self.scenario.seed);
@@ -179,7 +179,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The handler ends: its side effect is done, or it has failed.
+    /// Ends the handler: its side effect happens, or it fails.
     pub(super) fn end(&mut self, serial: Serial) -> Result<(), Stop> {
         let Some(worker) = self.worker(serial, Task::End(serial)) else { return Ok(()) };
         if worker.cancelled.is_some() && worker.heeds() {
@@ -211,13 +211,13 @@ impl World<'_> {
         }
     }
 
-    /// A cancelled handler is dropped at the point where it waits, or is not called at all.
+    /// Drops a cancelled handler at the point where it waits, or before it is called.
     pub(super) fn drop_handler(&mut self, serial: Serial) -> Result<(), Stop> {
         let Some(worker) = self.worker(serial, Task::Yield(serial)) else { return Ok(()) };
         self.end_with(worker, None)
     }
 
-    /// A worker that was settled may settle again what it has settled, or a run that is none of its own.
+    /// Schedules a second settlement: of the same run, or of a run that is not the worker's.
     pub(super) fn plan_to_settle_again(&mut self, worker: &WorldWorker) {
         let again = match worker.behaviour().filter(|_| worker.outcome.is_some()) {
             Some(Behaviour::ReportsTwice) => Some(worker.run),
@@ -230,7 +230,7 @@ impl World<'_> {
         }
     }
 
-    /// A worker that does not know better is still alive, and then has done its work.
+    /// Sends a heartbeat and an outcome for a run that was settled before.
     pub(super) fn settle_again(&mut self, run: RunId) -> Result<(), Stop> {
         let Some(holder) = self.clients.holder else { return Ok(()) };
         self.drive(|node, now| node.heartbeat(now, run))?;
@@ -245,20 +245,20 @@ impl World<'_> {
         self.drive(|node, now| node.settle(now, holder, run, Some(outcome_of(outcome)))).map(drop)
     }
 
-    /// A run of an earlier opening of the engine, or of none.
+    /// Returns a run of an earlier opening of the engine, or of none.
     fn foreign_run(&self) -> RunId {
         let epoch = self.node.engine().epoch();
         let old = self.old_runs.iter().find(|run| run.epoch() != epoch);
         old.copied().unwrap_or(RunId::new(Epoch::new(epoch.number() + 1), 1))
     }
 
-    /// A worker is to stop, and does if it listens.
+    /// Cancels a worker, which stops unless it ignores that.
     pub(super) fn cancel(&mut self, holder: Holder) {
         let now = self.clock();
         let Some(worker) = self.workers.iter_mut().find(|worker| worker.holder == holder) else { return };
         let stops = !worker.has_ended && worker.heeds() && worker.cancelled.is_none();
         worker.cancelled.get_or_insert(now);
-        // One that waits for its call behind another one learns of it then.
+        // A worker whose run waits behind another one learns of it then.
         if stops && worker.task.is_some() {
             let worker = *worker;
             self.event_queue.now(Task::Yield(worker.serial));

@@ -1,4 +1,4 @@
-//! The disk, the journal on it, and how the simulator knows that it is.
+//! The disk, the journal on it, and the state that the simulator tracks about both.
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -17,44 +17,44 @@ use crate::disk::{DriveStore, FaultInjector, SharedDisk, SimulatedDisk};
 use crate::scenario::{CoreScenario, Journaling};
 use crate::seeded_rng::{SeededRng, Stream};
 
-/// Space on the disk.
+/// The space on the disk: more than any scenario writes.
 pub(super) const CAPACITY_BYTES: u64 = 64 << 20;
 
-/// The time for which a result waits by the default of the product.
+/// The product's default of `answer_timeout`.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// The journal of a world.
+/// The journal of a simulation.
 #[derive(Debug)]
 pub(super) struct WorldJournal {
     pub(super) settings: Journaling,
     pub(super) store: DriveStore,
-    /// Absent between a failure and the next opening.
+    /// The log; none between a failure and the next opening.
     pub(super) log: Option<JournalLog>,
     pub(super) condition: JournalCondition,
-    /// Its writer.
+    /// The state of the writer.
     pub(super) routine: Routine,
     pub(super) hand: WriterHand,
-    /// The group that the writer has.
+    /// The group that the writer is writing.
     pub(super) facts: Vec<Fact>,
-    /// The time at which the writer got the job at hand, by the node's clock.
+    /// The time at which the writer got its current job, by the node's clock.
     pub(super) busy_since: Option<Timestamp>,
-    /// Times that it was opened again in this process.
+    /// The number of reopenings in this process.
     pub(super) reopenings: u64,
-    /// A snapshot was made, now or in an earlier life.
+    /// True if a snapshot was made, in this process or an earlier one.
     pub(super) has_snapshot: bool,
     pub(super) stalled_until: u64,
     pub(super) full_until: u64,
     pub(super) gone_until: u64,
-    /// Its directory was gone when the writer last looked: a disk that is back is used for what is not urgent
-    /// once the writer has checked it again.
+    /// True if the directory was gone at the writer's last check: a disk that is back is used for other work only
+    /// after the next check.
     pub(super) seems_gone: bool,
-    /// The time at which the node was last given its room.
+    /// The time at which the free space was last reported to the node.
     pub(super) measured_at: u64,
-    /// Another process has opened it.
+    /// True if another process has opened the journal.
     pub(super) is_fenced: bool,
-    /// The way the process dies when the disk stops.
+    /// The way in which the process dies when the disk stops.
     pub(super) death: Option<Death>,
-    /// Groups written, for audits now and then.
+    /// The number of groups written, for audits now and then.
     pub(super) written: u32,
     /// The random stream of what a power cut leaves.
     pub(super) power: Stream,
@@ -64,28 +64,28 @@ pub(super) struct WorldJournal {
     pub(super) largest_fact: usize,
 }
 
-/// The condition of the engine, as the world sees it.
+/// The condition of the engine, as the simulation sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum JournalCondition {
     Open,
-    /// The engine was abandoned, and another one takes its place.
+    /// The engine was abandoned, and another one will replace it.
     Reopening,
-    /// The engine was abandoned, and none takes its place.
+    /// The engine was abandoned, and none will replace it.
     Down,
 }
 
-/// The job in the hand of the writer.
+/// The state of the writer's current job.
 #[derive(Debug)]
 pub(super) enum WriterHand {
-    /// No job: it asks for the next one.
+    /// No job: the writer asks for the next one.
     Free,
-    /// A job that is to be done.
+    /// A job to do.
     Job(Job),
     /// The result of an append.
     Appended(Result<(), WriteError>),
     /// The result of an opening.
     Opened(Result<Box<Recovered>, OpenError>),
-    /// Facts that are durable and to be published, from this one on; the first of all has that number.
+    /// Durable facts to publish: the index of the next one, and the number of the first of all.
     Publishing(usize, usize),
 }
 
@@ -102,19 +102,19 @@ impl WriterHand {
     }
 }
 
-/// The process dies before a change of the disk.
+/// A death of the process before a change of the disk.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Death {
-    /// So many more changes are done from its arming on.
+    /// The number of changes that are still done.
     pub(super) after: u64,
-    /// The count of changes that the disk stops at.
+    /// The count of changes at which the disk stops.
     pub(super) at: u64,
     pub(super) power: bool,
     pub(super) lasts: u64,
 }
 
 impl WorldJournal {
-    /// An empty journal on a disk of its own.
+    /// Creates an empty journal on a disk of its own.
     pub(super) fn of(scenario: &CoreScenario, settings: Journaling) -> Self {
         let rng = SeededRng::of(scenario.seed);
         let disk = SimulatedDisk::new(CAPACITY_BYTES, FaultInjector::none(rng.stream("disk")));
@@ -144,7 +144,7 @@ impl WorldJournal {
         }
     }
 
-    /// Returns the bounds that the node is to keep.
+    /// Returns the bounds that the node must keep.
     pub(super) fn limits(&self) -> CommitLimits {
         let Journaling { max_unsynced_bytes, reserve_bytes, answer_timeout, group_bytes, failures, .. } = self.settings;
         CommitLimits {
@@ -156,7 +156,7 @@ impl WorldJournal {
         }
     }
 
-    /// Opens it.
+    /// Opens the journal.
     pub(super) fn open(&mut self, config: &Config) -> Result<Recovered, OpenError> {
         let owner = Owner::new("a simulated process");
         let after = self.settings.snapshot_after_bytes;
@@ -166,7 +166,7 @@ impl WorldJournal {
         Ok(recovered)
     }
 
-    /// The first node of all, around an engine that was opened just now.
+    /// Returns the first node, around an engine that was just opened.
     pub(super) fn first_node(&mut self, now: Timestamp, engine: Engine, out: Output, config: &Config) -> Node {
         let recovered = self.open(config).expect("nothing is wrong with an empty disk yet");
         self.log = Some(recovered.log);
@@ -174,22 +174,22 @@ impl WorldJournal {
         Node::with_journal(now, OpenedEngine { engine, out, room_bytes, frames: 0 }, self.limits())
     }
 
-    /// The room that its log shows.
+    /// Returns the free space of the log.
     pub(super) fn room(&self) -> u64 {
         if self.settings.hides_room { u64::MAX } else { self.log.as_ref().map_or(0, |log| log.room().0) }
     }
 
-    /// The free space of the journal, hidden from the node or not.
+    /// Returns the free space of the journal, even if it is hidden from the node.
     pub(super) fn free(&self) -> u64 {
         self.log.as_ref().map_or(0, |log| log.room().0)
     }
 
-    /// Frames that were ever appended.
+    /// Returns the number of frames that were ever appended.
     pub(super) fn frames(&self) -> u64 {
         self.log.as_ref().map_or(0, |log| log.next().previous().number())
     }
 
-    /// Everything that a process has in its memory is gone.
+    /// Drops everything that a process has in memory.
     pub(super) fn forget_process(&mut self) {
         (self.log, self.hand, self.condition, self.busy_since) = (None, WriterHand::Free, JournalCondition::Open, None);
         (self.routine, self.reopenings, self.is_fenced) = (Routine::Awake, 0, false);
@@ -199,13 +199,13 @@ impl WorldJournal {
         self.backlog.forget_process();
     }
 
-    /// Returns whether the disk has stopped, and the process is to die of it.
+    /// Returns whether the disk has stopped, so that the process dies.
     pub(super) fn is_dead(&self) -> bool {
         self.death.is_some_and(|death| self.store.drive().disk().changes() >= death.at)
     }
 }
 
-/// The journal on this drive. Its segments are smaller than a group, or of many.
+/// Returns the journal on this disk. Its segments are smaller than a group, or have many.
 fn store(drive: SharedDisk, stream: &mut Stream) -> DriveStore {
     let first = stream.pick(&[300, 1 << 10, 4 << 10]);
     DriveStore::new(drive).segment_bytes(first, first * 4)
@@ -213,13 +213,13 @@ fn store(drive: SharedDisk, stream: &mut Stream) -> DriveStore {
 
 impl Hash for WorldJournal {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        // No two states of a disk are distinguished otherwise.
+        // The number of changes distinguishes the states of a disk.
         self.store.drive().disk().changes().hash(hasher);
         (self.condition, self.routine, self.hand.kind(), self.facts.len(), self.is_fenced).hash(hasher);
     }
 }
 
-/// The journal of a world whose writer takes a step.
+/// Returns the journal of a simulation whose writer takes a step.
 pub(super) fn journal_of(journal: &mut Option<WorldJournal>) -> &mut WorldJournal {
     journal.as_mut().expect("only a world with a journal has a writer")
 }

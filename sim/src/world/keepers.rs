@@ -51,7 +51,9 @@ impl World<'_> {
                     Broken::new(
                         "waits",
                         3,
-                        format_args!("who leads was last heard of at {since}, and is left to {until}"),
+                        format_args!(
+                            "the leading task took its last turn at {since}, but the dispatcher sleeps until {until}"
+                        ),
                     )
                 })?;
             }
@@ -70,10 +72,10 @@ impl World<'_> {
         self.drive(|node, _| node.part_ended(SupervisedTask::Dispatcher))
     }
 
-    /// Returns whether a routine will find that there is nothing to do.
+    /// Returns whether a step of a routine would do nothing.
     pub(super) fn is_idle(&self, task: Task) -> bool {
         if task == Task::SeeToEnd {
-            // Each call takes the shutdown as far as it goes.
+            // Each call takes the shutdown as far as it goes, so a second one does nothing.
             return self.ender.routine == Routine::Awake;
         }
         let engine = self.node.engine();
@@ -90,18 +92,18 @@ impl World<'_> {
         task == Task::Sweep && self.sweeper.routine == Routine::Awake && !answers_wait && !is_due()
     }
 
-    /// The dispatcher dies, and is started again not before so long.
+    /// Kills the dispatcher, which is not started again before this long.
     pub(super) fn kill_dispatcher(&mut self, lasts: u64) {
         self.dispatcher.routine = Routine::dead(self.node.part_died(SupervisedTask::Dispatcher), self.now, lasts);
     }
 
-    /// Takes the next ticket out of the channel, for a while, or doubles it, as faults say.
+    /// Removes the next ticket from the channel for a while, or doubles it, as faults say.
     fn takes_ticket_away(&mut self) -> bool {
         let Some(ticket) = self.node.tickets().and_then(|tickets| tickets.front()).copied() else { return false };
         if std::mem::take(&mut self.dispatcher.presents_twice) {
             self.probe(FaultKind::TicketTwice);
             let Some(tickets) = self.node.tickets_mut() else { return false };
-            // Behind those that are there, or at once.
+            // Behind the others, or right behind the first.
             let at = if ticket.number().is_multiple_of(2) { tickets.len() } else { 1 };
             tickets.insert(at, ticket);
         }
@@ -110,7 +112,7 @@ impl World<'_> {
                 self.dispatcher.presents_late = None;
                 self.probe(FaultKind::TicketLate);
                 let _ = self.node.tickets_mut().as_mut().and_then(VecDeque::pop_front);
-                // No other is presented before.
+                // No other ticket is presented before.
                 self.dispatcher.stalled_until = self.dispatcher.stalled_until.max(self.now + by);
                 self.event_queue.at(self.now + by, Task::TicketBack(ticket));
                 true
@@ -119,13 +121,13 @@ impl World<'_> {
         }
     }
 
-    /// Puts back a ticket that was taken, whatever has happened since.
+    /// Returns a ticket that was removed to the channel, whatever has happened since.
     pub(super) fn bring_back(&mut self, ticket: Ticket) -> Result<(), Stop> {
         self.node.tickets_mut().iter_mut().for_each(|tickets| tickets.push_front(ticket));
         self.drive(|_, _| ())
     }
 
-    /// Loses a marker that was just sent.
+    /// Removes a marker that was just sent.
     pub(super) fn lose_marker(&mut self) {
         let last = self.node.tickets().and_then(|tickets| tickets.back()).copied();
         if let Some(marker) = last.filter(|last| self.is_marker(*last)) {
@@ -136,7 +138,7 @@ impl World<'_> {
         }
     }
 
-    /// Returns whether no record has this ticket. Visits all that wait: only for a fault that waits for one.
+    /// Returns whether no record has this ticket. Reads all that wait, but only for a fault that waits for a marker.
     fn is_marker(&self, ticket: Ticket) -> bool {
         let seen = self.seen();
         if !seen.oracles.may_have_empty_ticket() {
@@ -150,7 +152,7 @@ impl World<'_> {
         !waiting.any(|(event, _)| queued(event))
     }
 
-    /// Returns the time at which the sweeper checks next what is due, in the time of the world.
+    /// Returns the time of the sweeper's next step, in the time of the simulation.
     pub(super) fn sweep_time(&self) -> Option<u64> {
         let Sweeper { routine, late_until, late_by, .. } = self.sweeper;
         let due = routine.due(|at| self.world_time(at))?;
@@ -188,7 +190,7 @@ impl World<'_> {
         self.drive(|node, _| node.part_ended(SupervisedTask::Sweeper))
     }
 
-    /// The sweeper dies, and is started again not before so long.
+    /// Kills the sweeper, which is not started again before this long.
     pub(super) fn kill_sweeper(&mut self, lasts: u64) {
         let until = self.now + lasts;
         self.hindered = self.hindered.max(until);

@@ -11,7 +11,7 @@ use crate::oracle::lists::{Listing, View};
 use crate::scenario::FaultKind;
 
 impl World<'_> {
-    /// Begins to read a list of what fits the filter of this number.
+    /// Begins to read a list with the filter of this number.
     pub(super) fn list(&mut self, client: u8, which: u8, limit: u8, every: u64) -> Result<(), Broken> {
         let now = self.clock();
         self.latest = self.latest.max(now);
@@ -30,7 +30,7 @@ impl World<'_> {
         self.turn(waiter)
     }
 
-    /// Reads the next page, of which each record says whether it is durable.
+    /// Reads the next page, and checks whether its records are durable as they claim.
     pub(super) fn turn(&mut self, waiter: Waiter) -> Result<(), Broken> {
         let now = self.clock();
         self.latest = self.latest.max(now);
@@ -69,7 +69,7 @@ impl World<'_> {
             self.event_queue.at(self.now + lister.every, Task::Turn(waiter));
             self.clients.listers.push(lister);
         }
-        // What waits for nothing shows itself what may be lost.
+        // A read that does not wait shows which records may be lost.
         match page.wait {
             Until::For(_) => {
                 self.show_when(client, page.wait, ShownValue { what: "a page", decided, submission: None })
@@ -79,7 +79,7 @@ impl World<'_> {
     }
 }
 
-/// The filters that are drawn, by their numbers. Times are in the middle of the run so far.
+/// Returns the filter of this number. Times are in the middle of the run so far.
 fn filter(which: u8, now: u64) -> Filter {
     let middle = Timestamp::from_micros(STARTED_AT + now / 2);
     let mut filter = Filter::default();

@@ -1,28 +1,27 @@
-//! The core tier: the node that ships, in a world of discrete events.
+//! The core tier: the product's node in a discrete-event simulation.
 //!
-//! The world is the node's driver: it has the tasks that a driver has, and calls the node from each of
-//! them. What goes wrong comes from a scenario. A step is one of all that are ready, whichever the
-//! [`Schedule`] says, so that every order of them can occur; time passes only when none is ready. Nothing
-//! that the node decides is decided here.
+//! The simulation is the node's driver: it has the tasks of a driver, and calls the node from each of them. Faults
+//! come from a scenario. A step is one of all that are ready, chosen by the [`Schedule`], so that every order of them
+//! can occur; time passes only when none is ready. No decision of the node is made here.
 //!
 //! | file | part |
 //! |---|---|
-//! | `state`, `steps` | the world, and one step after the other |
-//! | `event_queue`, `schedule` | what happens when, and which of the ready steps comes first |
-//! | `calls`, `stop` | calls the node, and performs what it wants done |
-//! | `observer` | what the oracles see of a call |
+//! | `state`, `steps` | the state of the simulation, and its steps |
+//! | `event_queue`, `schedule` | tasks by their times, and the choice among ready ones |
+//! | `calls`, `stop` | calls of the node, and its actions |
+//! | `observer` | the view of oracles on a call |
 //! | `routine`, `parts`, `keepers` | the tasks that call the node over and over; dispatcher and sweeper |
-//! | `worker`, `handling`, `handlers` | workers and their handlers |
-//! | `tasks`, `turns` | tasks that work on several runs, one after the other, and settle them together |
-//! | `clients`, `waiting`, `reading`, `waits` | what is asked of the node, who waits for what, and who reads facts |
-//! | `journal`, `writer`, `recovery` | the disk and the journal on it, its writer, and what comes back after a death |
+//! | `worker`, `handling`, `handlers` | workers, and the behaviour of handlers |
+//! | `tasks`, `turns` | tasks that handle several runs, one after the other, and settle them together |
+//! | `clients`, `waiting`, `reading`, `lists`, `waits` | calls of clients, waits for their results, readers of facts and lists |
+//! | `journal`, `writer`, `recovery`, `bounds`, `backlog` | the disk and the journal on it, its writer, its recovery, its bounds |
 //! | `process` | shutdown, death and restart of the process |
-//! | `damage`, `rot` | journals that are damaged |
+//! | `damage`, `rot` | damaged journals |
 //! | `trouble` | the faults |
-//! | `phases` | chaos, then healing, then a bounded time to finish, then the audit |
-//! | `unmatched` | what operators do to events that wait for no policy |
-//! | `watch` | what must hold whenever time passes |
-//! | `trace`, `wording` | what people get to see of it |
+//! | `phases` | faults, then their end, then a bounded time to finish, then the audit |
+//! | `unmatched` | events that wait for a missing policy, and are discarded |
+//! | `watch` | checks after each step and whenever time passes |
+//! | `trace_recorder`, `wording` | the trace for people |
 
 mod backlog;
 mod bounds;

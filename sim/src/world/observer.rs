@@ -1,5 +1,5 @@
-//! Shows the oracles each command that the node gives its engine, and each ticket that it sends; panics
-//! and fills the channel where a fault says so.
+//! The hooks of the node: show the oracles each command of the engine and each ticket that is sent, panic, and fill
+//! the channel, as faults say.
 
 use std::hash::Hash as _;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -21,30 +21,30 @@ use crate::spec::ReferenceRecord;
 use crate::state_hash::StateHash;
 use crate::tier::Probes;
 
-/// The hooks of a world's nodes, one after the other.
+/// The hooks of a simulation's nodes, one after the other.
 #[derive(Debug)]
 pub(super) struct NodeObserver {
     seen: Mutex<ObservedNodes>,
-    /// Beside the lock, as it is asked for at each call and each ticket.
+    /// Outside the lock, as it is read at each call and each ticket.
     switches: Switches,
     keeps_trace: bool,
-    /// Tickets may have to wait before they leave.
+    /// True if tickets may have to wait for the journal before they are sent.
     has_journal: bool,
 }
 
-/// The disturbances at the points of a node, and whether one of them has acted.
+/// Faults at the hook points of a node, and whether a hook was called.
 #[derive(Debug, Default)]
 pub(super) struct Switches {
-    /// The engine was given a command, or something else has happened that is to be judged.
+    /// True if the engine executed a command, or something else has happened that has to be checked.
     has_acted: AtomicBool,
-    /// No ticket gets into the channel.
+    /// True if no ticket gets into the channel.
     pub(super) is_full: AtomicBool,
-    /// The next call that sends a ticket, or the next that takes one, panics.
+    /// True if the next call that sends a ticket, or the next that takes one, panics.
     pub(super) panics: [AtomicBool; 2],
 }
 
 impl Switches {
-    /// Something has happened that is to be judged at the end of the call.
+    /// Notes that something has happened that has to be checked at the end of the call.
     pub(super) fn act(&self) {
         self.has_acted.store(true, Relaxed);
     }
@@ -56,39 +56,39 @@ impl Switches {
         has_acted
     }
 
-    /// Returns whether a call is to panic.
+    /// Returns whether a call may panic.
     pub(super) fn may_panic(&self) -> bool {
         self.panics.iter().any(|panics| panics.load(Relaxed))
     }
 
-    /// No call is to panic any more.
+    /// Disarms all panics.
     pub(super) fn calm(&self) {
         self.panics.iter().for_each(|panics| panics.store(false, Relaxed));
     }
 }
 
-/// The knowledge about the nodes of a world from outside of them.
+/// The state about a simulation's nodes that is tracked outside of them.
 #[derive(Debug)]
 pub(super) struct ObservedNodes {
     pub(super) key_table: Arc<KeyTable>,
     pub(super) oracles: Oracles,
     pub(super) probes: Probes,
     pub(super) trace: TraceRecorder,
-    /// Over all commands and what follows from them.
+    /// A hash over all commands and their output.
     pub(super) hash: StateHash,
-    /// Commands so far.
+    /// The number of commands so far.
     commands: u32,
-    /// Outcomes that the engine was given.
+    /// The number of outcomes that the engine was given.
     pub(super) settles: usize,
     /// The latest time that the engine was given.
     pub(super) latest: Timestamp,
-    /// The engine's last answer to a submission.
+    /// The engine's last result of a submission.
     pub(super) submitted: Option<Answer>,
-    /// Forgotten failures that are to be logged.
+    /// The number of forgotten failures that are still to be logged.
     pub(super) unlogged: usize,
-    /// Failed events keep new ones out, as was last logged.
+    /// True if failed events keep new ones out, as was last logged.
     pub(super) is_full_of_failures: bool,
-    /// The command at hand, and where engine and record stood before it.
+    /// The current command, and the state of engine and record before it.
     command: Option<(CommandSummary, Standing)>,
     /// The first promise that was broken.
     broken: Option<Broken>,
@@ -125,10 +125,10 @@ impl NodeObserver {
         &self.switches
     }
 
-    /// Must not be held while the node is called, which takes it too.
+    /// Locks the state. The lock must not be held while the node is called, which takes it too.
     #[track_caller]
     pub(super) fn see(&self) -> MutexGuard<'_, ObservedNodes> {
-        self.seen.try_lock().expect("one thread, which lets go of it before it calls the node")
+        self.seen.try_lock().expect("one thread, which releases the lock before it calls the node")
     }
 }
 
@@ -214,7 +214,7 @@ impl ObservedNodes {
         self.hash.word(out.facts().len() as u64);
         self.hash.word(gauges.gated << 48 ^ gauges.queued << 32 | gauges.line << 16 | gauges.delayed);
         out.effects().hash(&mut self.hash);
-        // What gates expiry is the same in every state, and so no edge.
+        // Holding expiry is the same in every state, and so counts as no edge.
         if said == CommandSummary::HoldExpiry {
             self.probes.fault(FaultKind::ExpiryHeld);
         } else if said != CommandSummary::ReleaseExpiry {
@@ -236,14 +236,14 @@ impl ObservedNodes {
         }
     }
 
-    /// The first broken promise, if one is.
+    /// Returns the first broken promise, if there is one.
     pub(super) fn verdict(&mut self) -> Result<(), Broken> {
         self.broken.take().map_or(Ok(()), Err)
     }
 }
 
 impl ObservedNodes {
-    /// Judges an engine that was opened from its journal.
+    /// Checks an engine that was opened from its journal.
     pub(super) fn judge_opening(&mut self, now: Timestamp, out: &Output, engine: &Engine) -> Result<(), Broken> {
         self.latest = now;
         let answer = Answer::Noted;

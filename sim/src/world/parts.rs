@@ -1,4 +1,4 @@
-//! The tasks that call the node over and over, beside the writer of the journal.
+//! The tasks that call the node again and again, besides the writer of the journal.
 
 use eventful::Timestamp;
 
@@ -10,7 +10,7 @@ pub(super) struct Dispatcher {
     pub(super) routine: Routine,
     pub(super) stalled_until: u64,
     pub(super) restarts: u64,
-    /// The next ticket is presented twice.
+    /// True if the next ticket is presented twice.
     pub(super) presents_twice: bool,
     /// The delay with which the next ticket is presented, and whether it must be a marker.
     pub(super) presents_late: Option<(u64, bool)>,
@@ -38,14 +38,14 @@ impl Default for Sweeper {
     }
 }
 
-/// The task that sees to the end, and how far it has come.
+/// The task that performs shutdowns, and its progress.
 #[derive(Debug, Hash)]
 pub(super) struct Ender {
     pub(super) routine: Routine,
     pub(super) ending: Option<BegunShutdown>,
-    /// The time to drain of a shutdown that is asked for while the journal is being opened again.
+    /// The timeout of a shutdown that begins while the journal is being opened again.
     pub(super) armed: Option<u64>,
-    /// An operator will kill the process.
+    /// True if an operator will kill the process.
     pub(super) operator_comes: bool,
 }
 
@@ -59,12 +59,12 @@ impl Default for Ender {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct BegunShutdown {
     pub(super) asked_at: Timestamp,
-    /// The earliest deadline that anybody named.
+    /// The earliest deadline of all callers.
     pub(super) deadline: Timestamp,
-    /// Since it was asked for there was a time at which nothing ran and everything was durable.
+    /// True if at some time since it was begun nothing ran and everything was durable.
     pub(super) was_drained: bool,
     pub(super) stopped: Option<Stopped>,
-    pub(super) is_over: bool,
+    pub(super) has_ended: bool,
 }
 
 /// The state at the moment when a shutdown stopped the engine.
@@ -78,8 +78,8 @@ pub(super) struct Stopped {
 }
 
 impl Ender {
-    /// Returns whether the shutdown has come to its end.
-    pub(super) fn is_over(&self) -> bool {
-        self.ending.is_some_and(|ending| ending.is_over)
+    /// Returns whether the shutdown has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ending.is_some_and(|ending| ending.has_ended)
     }
 }

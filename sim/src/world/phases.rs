@@ -1,4 +1,4 @@
-//! Chaos, then healing, then a bounded time to finish, then the audit.
+//! The phases of a run: faults, their end, a bounded time to finish, and the audit.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::routine::Routine;
 use super::schedule::Schedule;
 use super::state::World;
 use super::stop::Stop;
-use super::trouble::FOR_GOOD;
+use super::trouble::FOREVER;
 use crate::failure::Broken;
 use crate::panics;
 use crate::scenario::{Behaviour, CoreFault, CoreScenario, Injection};
@@ -17,19 +17,19 @@ use crate::seeded_rng::SeededRng;
 use crate::spec::{Lifecycle, ReferenceRecord};
 use crate::tier::{Keep, Probes, Report};
 
-/// Steps that an operation or a fault can cause at one time, at most. More of them: it spins.
+/// The greatest number of steps that an operation or a fault can cause at one time. More mean that a task spins.
 const STEPS_EACH: u32 = 20;
 
-/// Steps that are taken when only the writer of the journal has something to do: so many that it has looked
-/// at the disk.
+/// The number of steps that are taken when only the writer of the journal has something to do: enough for it to check
+/// the disk.
 const LAST_STEPS: u32 = 12;
 
-/// The most time that a failure of the journal or a dead task may take beside the bound of the engine: a try to open
-/// the journal again, or to write to a full disk.
+/// The greatest time that a failure of the journal or a dead task may take beside the bound of the engine: a try to
+/// open the journal again, or to write to a full disk.
 const SLACK: Duration = Duration::from_secs(3);
 
-/// The time in which a process recovers from the last fault, at most: tries to open a journal, to start again a
-/// task that has died, or the process, are one second apart at most.
+/// The greatest time in which a process recovers from the last fault. Tries to open a journal, to start a dead task
+/// again, or to start the process, are at most one second apart.
 const RECOVERY_MICROS: u64 = 60_000_000;
 
 /// The reason why a run stops before its end.
@@ -52,7 +52,7 @@ impl From<Broken> for Halt {
 }
 
 impl Halt {
-    /// The broken promise, if that is why.
+    /// Returns the broken promise, if there is one.
     pub(crate) fn broken(self) -> Option<Broken> {
         match self {
             Self::Broken(broken) => Some(broken),
@@ -64,14 +64,14 @@ impl Halt {
 /// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorldEnd {
-    /// The end by a shutdown.
+    /// The shutdown has ended.
     Stopped,
     /// Every event is terminal.
     Finished,
 }
 
 impl CoreScenario {
-    /// Lets it happen. What fires is added to `probes`.
+    /// Runs the scenario. The probes that fire are added to `probes`.
     pub(crate) fn play(&self, keep: Keep, probes: &mut Probes) -> Report {
         let mut choices = match &self.choices {
             Some(listed) => Schedule::listed(listed.clone()),
@@ -92,7 +92,7 @@ impl CoreScenario {
 }
 
 impl World<'_> {
-    /// The whole run. A panic of the engine breaks a promise too.
+    /// Runs all phases. A panic of the engine breaks a promise too.
     pub(crate) fn live(&mut self, choices: &mut Schedule) -> Result<WorldEnd, Halt> {
         panics::catch(|| self.pass_phases(choices)).unwrap_or_else(|broken| Err(broken.into()))
     }
@@ -105,16 +105,16 @@ impl World<'_> {
         };
         self.wait_until_durable(choices)?;
         self.judge_phase()?;
-        self.note(|trace| trace.note_world("audit: the results that clients got are compared with what is there"));
+        self.note(|trace| trace.note_world("audit: the results of clients are compared with the records"));
         self.audit(self.node.engine())?;
         self.audit_after_all()?;
         if self.scenario.seed.is_multiple_of(4) && ended == WorldEnd::Finished {
-            self.fall_silent(choices)?;
+            self.become_idle(choices)?;
         }
         Ok(ended)
     }
 
-    /// Lets time pass until all that was decided is durable, without any further fault.
+    /// Lets time pass until all facts are durable, without any further fault.
     fn wait_until_durable(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
         while !self.is_settled() {
             if !self.bounded_step(choices)? {
@@ -124,7 +124,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Until every operation and every fault of the scenario has happened and passed.
+    /// Runs until every operation and every fault of the scenario has happened and passed.
     fn pass_chaos(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
         let mut well = 0;
         while self.now < self.trouble_ends().max(self.dead_until()) || self.is_troubled() {
@@ -133,7 +133,7 @@ impl World<'_> {
             }
             if self.now > well + RECOVERY_MICROS {
                 return Err(
-                    Broken::new("liveness", 1, "the faults have ended, and the process is not as it was").into()
+                    Broken::new("liveness", 1, "the faults have ended, but the process does not recover").into()
                 );
             }
             if !self.bounded_step(choices)? {
@@ -147,7 +147,7 @@ impl World<'_> {
         self.is_scheduled() || !self.is_well() || self.node.tickets().is_none()
     }
 
-    /// Returns whether an operation or a fault is yet to come.
+    /// Returns whether an operation or a fault is still to come.
     fn is_scheduled(&self) -> bool {
         let outside = |task: &Task| matches!(task, Task::Operation(_) | Task::Fault(_));
         self.next_operation < self.scenario.operations.len()
@@ -155,14 +155,14 @@ impl World<'_> {
             || self.event_queue.ready.iter().any(outside)
     }
 
-    /// Returns whether the process serves, or is lost and comes to its end. A channel that is gone is not missed
-    /// while nothing may start.
+    /// Returns whether the process serves, or is lost and will end. A missing channel has no effect while nothing may
+    /// start.
     fn is_well(&self) -> bool {
         let has_channel = self.node.tickets().is_some() || !self.may_start();
         self.is_serving() && has_channel || self.is_lost() && self.ender.ending.is_some()
     }
 
-    /// Returns when the windows of the faults that have begun end.
+    /// Returns the time at which the faults that have begun end.
     fn trouble_ends(&self) -> u64 {
         let ends = [
             self.full_until,
@@ -174,10 +174,10 @@ impl World<'_> {
                 .as_ref()
                 .map_or(0, |journal| journal.stalled_until.max(journal.full_until).max(journal.gone_until)),
         ];
-        ends.into_iter().filter(|end| *end < FOR_GOOD).max().unwrap_or_default()
+        ends.into_iter().filter(|end| *end < FOREVER).max().unwrap_or_default()
     }
 
-    /// Returns when the last of the tasks that have died is started again.
+    /// Returns the time at which the last of the dead tasks is started again.
     fn dead_until(&self) -> u64 {
         let routines = [self.dispatcher.routine, self.sweeper.routine].into_iter().filter(|routine| routine.is_dead());
         routines.filter_map(|routine| routine.due(|at| self.world_time(at))).max().unwrap_or_default()
@@ -186,24 +186,24 @@ impl World<'_> {
     fn wait_for_end(&mut self, choices: &mut Schedule) -> Result<WorldEnd, Halt> {
         while !self.has_ended() {
             if self.is_up && self.ender.ending.is_none() {
-                // It died before it came to its end, and was started again.
+                // The process died before the shutdown ended, and was started again.
                 return self.heal_and_finish(choices);
             }
             if !self.bounded_step(choices)? {
                 return Err(
-                    Broken::new("shutdown", 6, "nothing is left to happen, but it has not come to its end").into()
+                    Broken::new("shutdown", 6, "nothing is left to happen, but the shutdown has not ended").into()
                 );
             }
         }
         self.heal_disk();
-        // Handlers that heard nothing still end, and settle what counts no more.
+        // Handlers that ignore cancellation still end, and settle runs that no longer count.
         while self.bounded_step(choices)? {}
         Ok(WorldEnd::Stopped)
     }
 
     fn heal_and_finish(&mut self, choices: &mut Schedule) -> Result<WorldEnd, Halt> {
         self.heal()?;
-        if self.full_until == FOR_GOOD {
+        if self.full_until == FOREVER {
             self.wait_while_full(choices)?;
         }
         let limit = self.latest.max(self.clock()) + self.time_to_finish();
@@ -219,13 +219,13 @@ impl World<'_> {
         Ok(WorldEnd::Finished)
     }
 
-    /// No ticket gets into the channel. Who has one has a bounded time to end its run, and all
-    /// others are where they can wait. Then there is room again.
+    /// Runs while no ticket gets into the channel: tickets that are there have a bounded time to end their runs, and
+    /// all other events wait in their places. Then makes room.
     fn wait_while_full(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
         let (mut limit, mut epoch, mut well) = (Timestamp::EPOCH, None, self.now);
         while self.node.engine().gauges().pending() > 0 {
             // The process has died, and the next one has a channel with room.
-            if self.full_until != FOR_GOOD {
+            if self.full_until != FOREVER {
                 return Ok(());
             }
             let opened = Some(self.node.engine().epoch());
@@ -249,11 +249,11 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The clock shows the time again, the disk works, and operators let runs start.
+    /// Ends all faults: the clock is right, the disk works, and operators resume starts.
     fn heal(&mut self) -> Result<(), Broken> {
-        self.note(|trace| trace.note_world("the faults have ended: what is pending has a bounded time to end"));
+        self.note(|trace| trace.note_world("the faults have ended: pending events have a bounded time to end"));
         self.skew = self.skew.max(self.lag());
-        // A later start would skip the time in which all that is pending must end.
+        // A later start would skip the time in which all pending events must end.
         self.machine_skew = self.machine_skew.min(self.skew);
         self.may_panic = false;
         self.observer.switches().calm();
@@ -261,7 +261,7 @@ impl World<'_> {
         self.resume().map(drop)
     }
 
-    /// Operators let runs start, again when the process has died with their word. Returns whether they had to.
+    /// Resumes starts, again if the process died before that was durable. Returns whether starts were paused.
     fn resume(&mut self) -> Result<bool, Broken> {
         if !(self.is_serving() && self.node.engine().is_paused()) {
             return Ok(false);
@@ -272,7 +272,7 @@ impl World<'_> {
         }
     }
 
-    /// In which all that is pending must end.
+    /// Returns the time in which all pending events must end.
     fn time_to_finish(&self) -> Duration {
         let expected = &self.seen().oracles.expected;
         let pending = usize::try_from(expected.pending()).unwrap_or(usize::MAX);
@@ -288,7 +288,7 @@ impl World<'_> {
         self.config_left().liveness_bound(pending) + delay + SLACK
     }
 
-    /// In which all runs must end when no event gets another ticket than the one it has.
+    /// Returns the time in which all runs must end if no event gets another ticket than the one it has.
     fn time_while_full(&self) -> Duration {
         let mut config = self.config_left();
         (config.max_attempts, config.max_snoozes, config.max_refunds) = (1, 0, 0);
@@ -299,8 +299,8 @@ impl World<'_> {
         config.liveness_bound(usize::try_from(gauges.queued + gauges.inflight).unwrap_or(usize::MAX)) + late
     }
 
-    /// The configuration, with what the scenario's faults take from it: permits that are gone for
-    /// good, and handlers that hear no cancellation.
+    /// Returns the configuration without the permits that stuck handlers hold permanently, and with an `abort_grace` that
+    /// covers handlers that ignore cancellation.
     fn config_left(&self) -> Config {
         let mut config = self.config.clone();
         let mut stuck = 0;
@@ -316,19 +316,18 @@ impl World<'_> {
         config
     }
 
-    /// Until nothing is left to happen: what is terminal is forgotten at the end of its retention, if
-    /// it has one.
-    fn fall_silent(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
+    /// Runs until no task is left: terminal records are forgotten at the end of their retention, if they have one.
+    fn become_idle(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
         let remembered = self.config.retention + self.config.failed_retention.unwrap_or_default();
         let longest = remembered.saturating_mul(2).saturating_add(self.seen().oracles.expected.most_longer());
         let limit = self.now.saturating_add(micros(longest)).saturating_add(RECOVERY_MICROS);
         while self.bounded_step(choices)? || self.discard_unmatched()? {
             if self.now > limit {
-                return Err(Broken::new("liveness", 1, "nothing is left to do, and it does not fall silent").into());
+                return Err(Broken::new("liveness", 1, "no work is left, but the process is not idle").into());
             }
         }
         if !self.takes_events() {
-            return Err(Broken::new("journal", 9, "there is room on the disk, and new events are refused").into());
+            return Err(Broken::new("journal", 9, "there is room on the disk, but new events are refused").into());
         }
         let for_ever = match self.config.failed_retention {
             None => self.seen().oracles.expected.count(Status::Failed),
@@ -357,14 +356,14 @@ impl World<'_> {
             && routines.iter().all(|routine| matches!(routine, Routine::Asleep(None) | Routine::Ended))
     }
 
-    /// A step, unless there were so many that it must be spinning.
+    /// Takes a step, and fails if there were so many that a task must be spinning.
     fn bounded_step(&mut self, choices: &mut Schedule) -> Result<bool, Halt> {
         if self.now > self.moment.0 {
             self.moment = (self.now, self.steps);
         }
         let (steps, size) = (self.steps - self.moment.1, self.scenario.size() as u32 + 20);
         if steps >= size * STEPS_EACH {
-            return Err(Broken::new("liveness", 1, format!("it spins: {steps} steps, and no time passes")).into());
+            return Err(Broken::new("liveness", 1, format!("a task spins: {steps} steps without time passing")).into());
         }
         if self.quiet_steps >= LAST_STEPS {
             self.quiet_steps = 0;

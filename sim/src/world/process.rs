@@ -1,4 +1,4 @@
-//! The process: how it ends, and how it starts again.
+//! The process: its end, and its next start.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ use crate::failure::{Broken, holds};
 use crate::oracle::ShutdownEnded;
 use crate::scenario::FaultKind;
 
-/// The time after which an operator kills a process that decides nothing any more.
+/// The time after which an operator kills a process that no longer decides anything: long enough for the node to
+/// report that.
 const OPERATOR_MICROS: u64 = 50_000;
 
 impl World<'_> {
@@ -29,8 +30,13 @@ impl World<'_> {
             None => {
                 let gauges = self.node.engine().gauges();
                 self.stood_still = 0;
-                self.ender.ending =
-                    Some(BegunShutdown { asked_at: now, deadline, was_drained: false, stopped: None, is_over: false });
+                self.ender.ending = Some(BegunShutdown {
+                    asked_at: now,
+                    deadline,
+                    was_drained: false,
+                    stopped: None,
+                    has_ended: false,
+                });
                 self.dispatcher.routine.hurry();
                 self.sweeper.routine.hurry();
                 self.probe(FaultKind::Shutdown);
@@ -46,7 +52,7 @@ impl World<'_> {
         self.drive(|node, now| node.shut_down(now, timeout))
     }
 
-    /// Asks for the shutdown that was to come while the journal is being opened again.
+    /// Begins the shutdown that was scheduled for a reopening of the journal.
     pub(super) fn ask_to_end_amid_opening(&mut self) -> Result<(), Stop> {
         let Some(timeout) = self.ender.armed.take().filter(|_| self.is_up) else { return Ok(()) };
         self.probe(FaultKind::ShutdownAmidOpening);
@@ -65,34 +71,38 @@ impl World<'_> {
         }
         match self.drive(|node, now| node.see_to_end(now))? {
             Some(until) => self.ender.routine.sleep(Some(until)),
-            None if self.ender.is_over() => self.ender.routine = Routine::Ended,
+            None if self.ender.has_ended() => self.ender.routine = Routine::Ended,
             None => {
-                return Err(Broken::new("shutdown", 6, "it has ended, and there is no report").into());
+                return Err(Broken::new("shutdown", 6, "the shutdown has ended, but there is no report").into());
             }
         }
         Ok(())
     }
 
-    /// Follows how far the node has come with its shutdown.
+    /// Follows the progress of the node's shutdown.
     pub(super) fn follow_end(&mut self, now: Timestamp) -> Result<(), Broken> {
         if self.ender.ending.is_none() {
             return Ok(());
         }
         let unsynced = self.unsynced();
-        let Some(ending) = self.ender.ending.as_mut().filter(|ending| !ending.is_over) else { return Ok(()) };
+        let Some(ending) = self.ender.ending.as_mut().filter(|ending| !ending.has_ended) else { return Ok(()) };
         ending.was_drained |= unsynced == 0 && self.node.engine().gauges().inflight == 0;
         if ending.stopped.is_none() && self.node.has_stopped() {
             let pending = self.observer.see().oracles.expected.pending();
             let (workers, is_usable) = (self.workers.len(), self.node.unavailable().is_none());
             holds(ending.was_drained || !is_usable || now >= ending.deadline, || {
                 let left = ending.deadline.since(now);
-                Broken::new("shutdown", 6, format_args!("stopped with {unsynced} facts not durable, and {left:?} left"))
+                Broken::new(
+                    "shutdown",
+                    6,
+                    format_args!("stopped with {unsynced} facts that are not durable, and {left:?} left"),
+                )
             })?;
             ending.stopped = Some(Stopped { at: now, workers, pending, is_usable });
             self.dropped = 0;
         }
         let Some(report) = self.node.report() else { return Ok(()) };
-        ending.is_over = true;
+        ending.has_ended = true;
         let BegunShutdown { asked_at, deadline, stopped, .. } = *ending;
         let Stopped { at, workers: abandoned, pending: left, is_usable } = stopped.unwrap_or_default();
         let is_closed = self.journal.as_ref().is_none_or(|journal| journal.routine == Routine::Ended);
@@ -101,7 +111,7 @@ impl World<'_> {
             Broken::new(
                 "shutdown",
                 6,
-                format_args!("it has ended; the journal is closed: {is_closed}, tasks left: {is_alive}"),
+                format_args!("the shutdown has ended; the journal is closed: {is_closed}, tasks are left: {is_alive}"),
             )
         })?;
         let took = now.since(asked_at);
@@ -115,7 +125,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The process dies, and with it the power if `power` is set. Without a journal everything is gone.
+    /// Kills the process, and cuts the power if `power` is set. Without a journal everything is lost.
     pub(super) fn kill_process(&mut self, lasts: u64, power: bool) -> Result<(), Broken> {
         self.judge_phase()?;
         let workers = std::mem::take(&mut self.workers);
@@ -133,7 +143,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// An operator kills a process that decides nothing any more.
+    /// Schedules an operator to kill a process that no longer decides anything.
     pub(super) fn call_operator(&mut self) {
         if self.is_lost() && self.ender.ending.is_none() && !std::mem::replace(&mut self.ender.operator_comes, true) {
             self.event_queue.at(self.now + OPERATOR_MICROS, Task::Restart);
@@ -147,7 +157,7 @@ impl World<'_> {
         }
     }
 
-    /// Starts the process again; without a journal with an engine that remembers nothing.
+    /// Starts the process again; without a journal, with an empty engine.
     pub(super) fn revive(&mut self) -> Result<(), Broken> {
         if self.is_up {
             return Ok(());
@@ -172,7 +182,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Handles the rest of a task whose call of the node has panicked.
+    /// Ends what a panic of the node has left of its caller's task.
     pub(super) fn mourn(&mut self, task: Task) -> Result<(), Stop> {
         if task == Task::Dispatch {
             self.kill_dispatcher(0);
@@ -186,7 +196,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Returns how far the clock must be ahead of the world to show the latest time that the node was given.
+    /// Returns the difference by which the clock must be ahead of the simulation to show the latest time that the node
+    /// was given.
     pub(super) fn lag(&self) -> i64 {
         let shown = (STARTED_AT + self.now) as i64;
         self.latest.as_micros() as i64 - shown
@@ -196,12 +207,12 @@ impl World<'_> {
         self.is_up && self.ender.ending.is_some() && (self.node.phase() != Phase::Running || !self.is_serving())
     }
 
-    /// Returns whether the shutdown, if there is one, has come to its end.
+    /// Returns whether the shutdown, if there is one, has ended.
     pub(super) fn has_ended(&self) -> bool {
-        self.is_up && self.ender.is_over()
+        self.is_up && self.ender.has_ended()
     }
 
-    /// Judges what is there at the end of a phase.
+    /// Checks the state at the end of a phase.
     pub(super) fn judge_phase(&self) -> Result<(), Broken> {
         self.seen().oracles.judge_phase(self.latest, self.node.engine(), &self.key_table)
     }

@@ -33,7 +33,7 @@ impl World<'_> {
         if !self.clients.readers.iter().any(|reader| reader.waiter == waiter) {
             return Ok(());
         }
-        // Before the node is called, so that no wake-up is missed.
+        // Set before the node is called, so that no wake-up is missed.
         self.doze(waiter, true);
         let (observer, ends) = (std::sync::Arc::clone(&self.observer), self.publishes_no_more());
         let reading = self.drive(|node, _| {
@@ -62,12 +62,12 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Returns whether readers have been shown all that they ever will: the node has ended, or is broken.
+    /// Returns whether readers have received all that they ever will: the node has ended, or is broken.
     pub(super) fn publishes_no_more(&self) -> bool {
         self.is_broken || self.node.report().is_some()
     }
 
-    /// Has a reader sleep, or not. Returns how often it reads, if it has slept and was not woken.
+    /// Puts a reader to sleep, or wakes it. Returns its reading interval, if it slept and was not woken.
     fn doze(&mut self, waiter: Waiter, sleeps: bool) -> Option<u64> {
         let reader = self.clients.readers.iter_mut().find(|reader| reader.waiter == waiter)?;
         std::mem::replace(&mut reader.sleeps, sleeps).then_some(reader.every)

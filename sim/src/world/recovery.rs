@@ -1,4 +1,4 @@
-//! From a journal back to an engine: after a death of the process, or a failure of the journal.
+//! Recovery of an engine from a journal: after a death of the process, or a failure of the journal.
 
 use eventful::engine::{Engine, Output, facts::Replay};
 use eventful::journal::{OpenError, Owner, Recovered, WriteError, recover};
@@ -13,21 +13,21 @@ use crate::disk::{DiskFault, DriveStore, SharedDisk};
 use crate::failure::Broken;
 use crate::scenario::{FaultKind, Injection};
 
-/// Groups between two audits of what the journal holds.
+/// The number of groups between two audits of the journal: an audit replays all of it, which takes long.
 const AUDIT_EVERY: u32 = 32;
 
-/// The time after which a process is started again whose start has failed.
+/// The time after which a process whose start failed is started again.
 const START_AGAIN_MICROS: u64 = 100_000;
 
 impl World<'_> {
-    /// Writes what the node has decided first, so that it is durable before it serves.
+    /// Writes the first facts of the node, so that they are durable before it serves.
     pub(super) fn write_first(&mut self) -> Result<Result<(), WriteError>, Broken> {
         let now = self.clock();
         let Some(journal) = &mut self.journal else { return Ok(Ok(())) };
         let job = self.node.next_job(now, &mut journal.facts);
         journal.busy_since = Some(now);
         let (Job::Append, Some(log)) = (job, &mut journal.log) else {
-            return Err(Broken::new("journal", 10, format_args!("after an opening comes {job:?}")));
+            return Err(Broken::new("journal", 10, format_args!("the first job after an opening is {job:?}")));
         };
         let mut seen = self.observer.see();
         seen.oracles.give(&journal.facts)?;
@@ -52,7 +52,7 @@ impl World<'_> {
         Ok(appended)
     }
 
-    /// The process dies of a disk that has stopped.
+    /// Kills the process after its disk has stopped.
     pub(super) fn die(&mut self) -> Result<(), Broken> {
         let Some(death) = self.journal.as_mut().and_then(|journal| journal.death.take()) else { return Ok(()) };
         self.probe(if self.is_up { FaultKind::DiedWriting } else { FaultKind::DiedRecovering });
@@ -66,7 +66,7 @@ impl World<'_> {
         }
     }
 
-    /// Loses what the process had in its memory, and what the disk had in its own.
+    /// Drops the memory of the process and, with the power, the cache of the disk.
     pub(super) fn lose_memory(&mut self, power: bool) {
         let Some(journal) = &mut self.journal else { return };
         journal.forget_process();
@@ -74,13 +74,13 @@ impl World<'_> {
             true => journal.store.drive().power_cut(&mut journal.power),
             false => journal.store.drive().kill(),
         }
-        // Armed before and not struck: then in the next life.
+        // A death that was armed and has not happened is armed for the next life.
         if let Some(death) = journal.death {
             self.arm(death);
         }
     }
 
-    /// Lets the process die before a change of the disk.
+    /// Arms a death of the process before a change of the disk.
     pub(super) fn arm(&mut self, death: Death) {
         let Some(journal) = &mut self.journal else { return };
         let mut disk = journal.store.drive().disk();
@@ -90,7 +90,7 @@ impl World<'_> {
         journal.death = Some(Death { at, ..death });
     }
 
-    /// The process starts again with what its journal gives back.
+    /// Starts the process again with the state of its journal.
     pub(super) fn revive_from_journal(&mut self) -> Result<(), Broken> {
         // A new process has nothing but the machine's clock.
         self.skew = self.machine_skew;
@@ -114,7 +114,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// All but the node is new.
+    /// Resets everything but the node.
     pub(super) fn become_new(&mut self) {
         (self.dispatcher, self.sweeper, self.ender) = (Dispatcher::default(), Sweeper::default(), Ender::default());
         (self.dropped, self.is_broken, self.is_up) = (0, false, true);
@@ -149,7 +149,7 @@ impl World<'_> {
         installed.map(drop).map_err(|error| Broken::new("journal", 10, error).into())
     }
 
-    /// Reports an opening for which there is no use any more.
+    /// Reports an opening that is no longer needed.
     fn report_late_opening(&mut self, Recovered { log, replay }: Recovered) -> Result<(), Stop> {
         let journal = journal_of(&mut self.journal);
         (journal.log, journal.condition) = (Some(log), JournalCondition::Down);
@@ -166,19 +166,18 @@ impl World<'_> {
         if !matches!(error, OpenError::Io { .. }) {
             return Err(refused(error).into());
         }
-        self.note(|trace| trace.note_journal(|| format!("it does not open: {error}")));
+        self.note(|trace| trace.note_journal(|| format!("the journal does not open: {error}")));
         self.drive(|node, now| node.journal_not_opened(now, true))
     }
 
-    /// Compares what a journal gives back with what was appended, and opens an engine from that. The
-    /// opening is judged.
+    /// Compares a recovered state with what was appended, and opens an engine from it, which is checked.
     fn open_engine(&mut self, Recovered { log, replay }: Recovered, process: bool) -> Result<OpenedEngine, Broken> {
         let (found, last) = (replay.state(), replay.summary().last);
         let mut seen = self.observer.see();
         let (lost, group) = seen.oracles.recover((&found, last), &self.config, &self.key_table, process)?;
         drop(seen);
         self.probe_recovery(lost, group);
-        // The engine continues from what the journal holds, or from the clock when that is ahead.
+        // The engine continues from the last fact of the journal, or from the clock if that is ahead.
         self.latest = self.clock().max(last);
         self.skew = self.skew.max(self.lag());
         let mut out = Output::with_facts();
@@ -214,10 +213,12 @@ impl World<'_> {
         if !seen.oracles.expected.inflight.is_empty() {
             probes.fault(FaultKind::RunCrashed);
         }
-        seen.trace.note_journal(|| format!("it is replayed; {lost} facts are lost, and were shown to no client"));
+        seen.trace
+            .note_journal(|| format!("the journal is replayed; {lost} facts are lost, and were shown to no client"));
     }
 
-    /// The process does not start, because the disk is in trouble. When it is not, a promise is broken.
+    /// Schedules another start of the process, whose start failed because of a fault of the disk. Without a fault a
+    /// promise is broken.
     fn start_again_later(&mut self, error: &OpenError) -> Result<(), Broken> {
         let journal = journal_of(&mut self.journal);
         if journal.is_dead() {
@@ -227,12 +228,12 @@ impl World<'_> {
         if !matches!(error, OpenError::Io { .. }) {
             return Err(refused(error));
         }
-        self.note(|trace| trace.note_journal(|| format!("it does not open: {error}")));
+        self.note(|trace| trace.note_journal(|| format!("the journal does not open: {error}")));
         self.event_queue.at(self.now + START_AGAIN_MICROS, Task::Revive);
         Ok(())
     }
 
-    /// Compares what the journal holds with what is there, every now and then.
+    /// Compares the journal with the engine, every now and then.
     pub(super) fn audit_journal_now_and_then(&mut self) -> Result<(), Broken> {
         match self.journal.as_ref().is_some_and(|journal| journal.written.is_multiple_of(AUDIT_EVERY)) {
             true => self.audit_journal(),
@@ -240,18 +241,18 @@ impl World<'_> {
         }
     }
 
-    /// Compares what the journal holds with what is there, when it should be the same.
+    /// Compares the journal with the engine, if both should be equal.
     pub(super) fn audit_journal(&mut self) -> Result<(), Broken> {
         if !self.is_serving() || !self.seen().oracles.is_synced() {
             return Ok(());
         }
-        let found = self.look_into_journal(false)?;
+        let found = self.recover_copy(false)?;
         self.seen().oracles.judge_journal(&found.state(), self.node.engine(), &self.key_table)?;
         self.audit_clock(found)
     }
 
-    /// Returns what a copy of the disk gives back, after a cut of its power or without.
-    fn look_into_journal(&mut self, power: bool) -> Result<Replay, Broken> {
+    /// Recovers from a copy of the disk, after a cut of its power or without.
+    fn recover_copy(&mut self, power: bool) -> Result<Replay, Broken> {
         let owner = Owner::new("a look");
         let found = recover(&mut self.copy_of_journal(power), &owner, &self.config, u64::MAX, &mut |_| {});
         found.map(|found| found.replay).map_err(|error| refused(&error))
@@ -270,12 +271,12 @@ impl World<'_> {
         DriveStore::new(drive)
     }
 
-    /// At the end: the results that clients got survive a power cut.
+    /// Checks at the end that the results of clients survive a power cut.
     pub(super) fn audit_after_all(&mut self) -> Result<(), Broken> {
         if self.journal.is_none() {
             return Ok(());
         }
-        let found = self.look_into_journal(true)?;
+        let found = self.recover_copy(true)?;
         let mut seen = self.observer.see();
         if seen.oracles.is_synced() {
             seen.oracles.judge_journal(&found.state(), self.node.engine(), &self.key_table)?;
@@ -290,12 +291,12 @@ impl World<'_> {
         self.audit(&engine)
     }
 
-    /// Compares the results that clients got with what is there.
+    /// Compares the results of clients with the engine's state.
     pub(super) fn audit(&self, engine: &Engine) -> Result<(), Broken> {
         self.seen().oracles.audit(self.latest, &self.key_table, engine)
     }
 
-    /// Trouble with the disk, whether the process is up or not.
+    /// Injects a fault of the disk, whether the process is up or not.
     pub(super) fn disturb_disk(&mut self, at: u64, injection: Injection) {
         let Some(journal) = &mut self.journal else { return };
         #[expect(clippy::wildcard_enum_match_arm, reason = "the other faults are no matter of a journal")]
@@ -348,7 +349,7 @@ impl World<'_> {
         }
     }
 
-    /// The disk works again.
+    /// Ends all faults of the disk.
     pub(super) fn heal_disk(&mut self) {
         let Some(journal) = &mut self.journal else { return };
         journal.death = None;
@@ -366,5 +367,5 @@ fn gone() -> OpenError {
 }
 
 fn refused(error: &OpenError) -> Broken {
-    Broken::new("journal", 10, format_args!("it does not open: {error}"))
+    Broken::new("journal", 10, format_args!("the journal does not open: {error}"))
 }

@@ -1,7 +1,7 @@
-//! Snapshots that rot while the process runs, and what a journal is held to all the same.
+//! Snapshots that rot while the process runs, and the promises that still hold.
 //!
-//! A journal keeps two ways back: the snapshot that it made last, and the one that it was made of, or all
-//! frames. So the newest may rot as long as there is another sound way.
+//! A journal keeps two ways to recover: the snapshot that it made last, and the one from which that was made, or all
+//! frames. So the newest may rot as long as the other way is undamaged.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,13 @@ use eventful::journal::{MaintainError, Maintained, Sequence};
 
 use crate::seeded_rng::Stream;
 
-/// The parts that have rotted.
+/// The state about rotten snapshots.
 #[derive(Debug)]
 pub(super) struct Rot {
     pub(super) rotten: BTreeSet<Sequence>,
-    /// A snapshot is being made.
+    /// True while a snapshot is being made.
     pub(super) is_making: bool,
-    /// One rotted since that was begun: it may have been read before, and trimmed around.
+    /// True if one rotted since that was begun: it may have been read before.
     pub(super) has_struck_meanwhile: bool,
     pub(super) stream: Stream,
 }
@@ -25,12 +25,13 @@ impl Rot {
         Self { rotten: BTreeSet::new(), is_making: false, has_struck_meanwhile: false, stream }
     }
 
-    /// A snapshot that is being made is given up.
+    /// Drops the snapshot that is being made.
     pub(super) fn forget_process(&mut self) {
         (self.is_making, self.has_struck_meanwhile) = (false, false);
     }
 
-    /// A step was made, after which there are these snapshots. One that is gone may come again, and is sound.
+    /// Notes a step of maintenance, after which there are these snapshots. One that is gone may be made again,
+    /// undamaged.
     pub(super) fn note(&mut self, maintained: &Result<Maintained, MaintainError>, there: &[Sequence]) {
         self.rotten.retain(|at| there.contains(at));
         self.is_making = matches!(maintained, Ok(Maintained::More));
@@ -39,7 +40,7 @@ impl Rot {
         }
     }
 
-    /// Returns whether a snapshot may fail of damage: the one that was written rotted before it was read back.
+    /// Returns whether a snapshot may fail because of damage: the one that was written rotted before it was verified.
     pub(super) const fn excuses_failure(&self) -> bool {
         self.has_struck_meanwhile
     }

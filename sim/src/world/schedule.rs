@@ -1,4 +1,4 @@
-//! The schedule: which of the steps that are ready comes first.
+//! The schedule: the choice among ready steps.
 
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
@@ -6,22 +6,22 @@ use std::hash::BuildHasherDefault;
 use crate::seeded_rng::Stream;
 use crate::state_hash::StateHash;
 
-/// The schedule of a run: which of several ready steps is taken.
+/// The schedule of a run: chooses one of several ready steps.
 #[derive(Debug)]
 pub struct Schedule {
     source: ScheduleSource,
-    /// The choices so far, where there was one.
+    /// The choices so far, wherever there were several steps.
     pub made: Vec<u16>,
-    /// Among how many.
+    /// The number of ready steps at each choice.
     pub(crate) counts: Vec<u16>,
-    /// The states that a search has seen.
+    /// The states that a search has visited.
     visited: Option<Visited>,
 }
 
-/// The states that a search has seen: it looks behind each of them once.
+/// The states that a search has visited: it continues from each of them once.
 #[derive(Debug, Default)]
 pub(crate) struct Visited {
-    /// Choices that lead to a state that was seen, from which another way is taken.
+    /// The number of choices that lead to a state that was visited, after which another order is tried.
     pub(crate) known: usize,
     /// Hashes of the states.
     pub(crate) states: HashSet<u64, BuildHasherDefault<StateHash>>,
@@ -34,12 +34,12 @@ enum ScheduleSource {
 }
 
 impl Schedule {
-    /// Drawn from a source of rng.
+    /// Returns a schedule of random choices.
     pub fn drawn(stream: Stream) -> Self {
         Self::of(ScheduleSource::Drawn(stream))
     }
 
-    /// From a list; the first ready when the list has ended.
+    /// Returns a schedule with a list of choices; the first ready step when the list has ended.
     pub fn listed(list: Vec<u16>) -> Self {
         Self::of(ScheduleSource::Listed(list))
     }
@@ -48,7 +48,7 @@ impl Schedule {
         Self { source, made: Vec::new(), counts: Vec::new(), visited: None }
     }
 
-    /// Returns the schedule of a search, which goes no further where it has been.
+    /// Returns the schedule of a search, which stops at a state that was visited.
     pub(crate) fn searching(prefix: Vec<u16>, visited: Visited) -> Self {
         Self { visited: Some(Visited { known: prefix.len(), ..visited }), ..Self::listed(prefix) }
     }
@@ -58,13 +58,13 @@ impl Schedule {
         self.visited.take().unwrap_or_default()
     }
 
-    /// Returns whether the search has been in the state of this hash.
+    /// Returns whether the search has visited the state of this hash.
     pub(super) fn has_seen(&mut self, state: impl FnOnce() -> u64) -> bool {
         let made = self.made.len();
         self.visited.as_mut().is_some_and(|visited| made >= visited.known && !visited.states.insert(state()))
     }
 
-    /// One of `count` steps.
+    /// Chooses one of `count` steps.
     pub(super) fn choose(&mut self, count: usize) -> usize {
         if count <= 1 {
             return 0;

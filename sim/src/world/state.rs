@@ -1,4 +1,4 @@
-//! The world as a whole.
+//! The state of the simulation.
 
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, MutexGuard};
@@ -24,7 +24,7 @@ use crate::scenario::{Act, CoreScenario, EventNumber, FaultKind};
 use crate::state_hash::StateHash;
 use crate::tier::{Keep, Probes};
 
-/// A node and everything around it.
+/// A node and its environment.
 #[derive(Debug)]
 pub struct World<'s> {
     pub(super) scenario: &'s CoreScenario,
@@ -32,11 +32,11 @@ pub struct World<'s> {
     pub(super) config: Config,
     pub(super) node: Node,
     pub(super) observer: Arc<NodeObserver>,
-    /// Microseconds since the start.
+    /// The time in microseconds since the start.
     pub(super) now: u64,
-    /// The difference by which the node's clock is ahead of the world's.
+    /// The difference by which the node's clock is ahead of the simulation's.
     pub(super) skew: i64,
-    /// The difference by which the machine's clock is ahead of the world's: the node's clock begins with it.
+    /// The difference by which the machine's clock is ahead of the simulation's: the node's clock begins with it.
     pub(super) machine_skew: i64,
     /// The latest time that the node was given.
     pub(super) latest: Timestamp,
@@ -52,43 +52,43 @@ pub struct World<'s> {
     pub(super) tasks: WorldTasks,
     pub(super) clients: Clients,
     pub(super) journal: Option<WorldJournal>,
-    /// Until when no ticket gets into the channel.
+    /// The time until which no ticket gets into the channel.
     pub(super) full_until: u64,
-    /// The next marker that is sent gets lost.
+    /// True if the next marker that is sent gets lost.
     pub(super) loses_marker: bool,
-    /// A call of the node is to panic.
+    /// True if a call of the node may panic.
     pub(super) may_panic: bool,
-    /// A call of the node has panicked.
+    /// True if a call of the node has panicked.
     pub(super) is_broken: bool,
     /// Runs whose handlers were dropped by a shutdown that has not recorded it yet.
     pub(super) dropped: usize,
-    /// Runs of earlier openings, and of this one.
+    /// Runs of all openings.
     pub(super) old_runs: Vec<RunId>,
-    /// Time in which the process stood still, or its clock stepped, since the end was asked for.
+    /// The time for which the process was suspended, or its clock stepped, since the shutdown was begun.
     pub(super) stood_still: u64,
-    /// The time at which the sweeper was last kept from its work.
+    /// The last time at which a fault kept the sweeper from its work.
     pub(super) hindered: u64,
     pub(super) is_up: bool,
     pub(super) keeps_trace: bool,
-    /// Over every step: two runs of one scenario have equal ones.
+    /// A hash over every step: two runs of one scenario have equal ones.
     pub(super) hash: StateHash,
-    /// The hash after each step, where they are kept.
+    /// The hash after each step, if they are kept.
     pub(super) hashes: Option<Vec<u64>>,
     pub(super) steps: u32,
-    /// The time now, and the step at which it was first seen.
+    /// The time now, and the number of the first step at it.
     pub(super) moment: (u64, u32),
-    /// Steps since only the writer of the journal has something to do.
+    /// The number of steps since only the writer of the journal has something to do.
     pub(super) quiet_steps: u32,
-    /// The number of times that time may still pass while something is ready: no step is certain to come first.
+    /// The number of times that time may still pass while a step is ready: then no step is certain to come first.
     pub(super) patience: u8,
 }
 
 impl<'s> World<'s> {
-    /// The world at the start of a scenario. What fires in it is added to `probes`.
+    /// Creates the simulation of a scenario. The probes that fire are added to `probes`.
     ///
     /// # Errors
     ///
-    /// [`InvalidConfig`] when the engine refuses the scenario's configuration.
+    /// [`InvalidConfig`] if the engine refuses the scenario's configuration.
     pub fn new(scenario: &'s CoreScenario, keep: Keep, probes: Probes) -> Result<Self, InvalidConfig> {
         let mut config = scenario.setup.settings.config();
         config.seed = Some(scenario.seed);
@@ -150,16 +150,16 @@ impl<'s> World<'s> {
         if world.config.channel_capacity.get() == 1 {
             world.probe(FaultKind::CapacityOne);
         }
-        world.write_first().expect("nothing is wrong with an empty disk yet").expect("nor with what it gives back");
+        world.write_first().expect("an empty disk has no fault").expect("a disk without faults");
         Ok(world)
     }
 
-    /// The time by the node's clock, which never goes back.
+    /// Returns the time of the node's clock, which never goes back.
     pub(super) fn clock(&self) -> Timestamp {
         self.latest.max(Timestamp::from_micros((STARTED_AT + self.now).saturating_add_signed(self.skew)))
     }
 
-    /// The time of the world at which the node's clock shows `at`.
+    /// Returns the time of the simulation at which the node's clock shows `at`.
     pub(super) fn world_time(&self, at: Timestamp) -> u64 {
         at.as_micros().saturating_add_signed(-self.skew).saturating_sub(STARTED_AT)
     }
@@ -169,19 +169,19 @@ impl<'s> World<'s> {
         self.observer.see()
     }
 
-    /// A fault has had its effect.
+    /// Counts an effect of a fault.
     pub(super) fn probe(&self, kind: FaultKind) {
         self.seen().probes.fault(kind);
     }
 
-    /// Writes something into the trace.
+    /// Adds to the trace, if there is one.
     pub(super) fn note(&self, note: impl FnOnce(&mut TraceRecorder)) {
         if self.keeps_trace {
             note(&mut self.seen().trace);
         }
     }
 
-    /// The steps that were taken.
+    /// Returns the number of steps.
     pub(crate) const fn steps(&self) -> u32 {
         self.steps
     }
@@ -191,7 +191,7 @@ impl<'s> World<'s> {
         std::mem::take(&mut self.seen().probes)
     }
 
-    /// A hash of all that decides what comes next, for a search that visits each state once.
+    /// Returns a hash of everything that decides what follows, for a search that visits each state once.
     pub(crate) fn fingerprint(&self) -> u64 {
         let mut mix = StateHash::default();
         self.node.fingerprint(&mut mix);
@@ -210,7 +210,7 @@ impl<'s> World<'s> {
     }
 }
 
-/// Returns how many events a scenario names.
+/// Returns the number of events that a scenario names.
 fn events_of(scenario: &CoreScenario) -> usize {
     let named = |act: &Act| match *act {
         Act::Submit { event, .. }

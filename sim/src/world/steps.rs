@@ -1,4 +1,4 @@
-//! One step after the other.
+//! The steps of the simulation.
 
 use std::hash::{Hash as _, Hasher as _};
 
@@ -9,18 +9,18 @@ use super::stop::Stop;
 use crate::failure::Broken;
 use crate::tier::ScenarioPart as _;
 
-/// The steps of the tasks that call the node over and over.
+/// The steps of the routines.
 const ROUTINES: [Task; 4] = [Task::Dispatch, Task::Sweep, Task::Write, Task::SeeToEnd];
 
-/// The most time that may pass while something is ready: longer than a handler takes, so that it may end meanwhile.
+/// The most time that may pass while a step is ready: longer than a handler takes, so that it may end meanwhile.
 const PATIENCE_MICROS: u64 = 60_000;
 
 impl World<'_> {
-    /// Takes one step. Whether there was one.
+    /// Takes one step. Returns whether there was one.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when a promise does not hold after it.
+    /// [`Broken`] if a promise does not hold after it.
     pub(crate) fn step(&mut self, choices: &mut Schedule) -> Result<bool, Broken> {
         let Some((routines, awake)) = self.wake()? else { return Ok(false) };
         if self.scenario.setup.idles_first
@@ -69,15 +69,15 @@ impl World<'_> {
         self.note(|trace| (trace.step, trace.at, trace.skew) = (step, at, skew));
     }
 
-    /// A hash over all steps, and what followed from them.
+    /// Returns a hash over all steps and their output.
     pub(super) fn hashed(&self) -> u64 {
         let mut hash = self.hash;
         hash.word(self.seen().hash.finish());
         hash.finish()
     }
 
-    /// Lets time pass until something is ready. Returns the steps of routines that are, first of all, and
-    /// how many these are, unless nothing ever will be.
+    /// Lets time pass until a step is ready. Returns the ready steps of routines, which come first, with their number;
+    /// none if nothing will ever be ready.
     fn wake(&mut self) -> Result<Option<([Task; 4], usize)>, Broken> {
         loop {
             self.event_queue.wake(self.now);
@@ -99,7 +99,7 @@ impl World<'_> {
         }
     }
 
-    /// Returns when the next step of each of the [`ROUTINES`] can be taken.
+    /// Returns the times of the next steps of the [`ROUTINES`].
     fn routines(&self) -> [Option<u64>; 4] {
         match self.is_up {
             true => [self.dispatch_time(), self.sweep_time(), self.write_time(), self.end_time()],
@@ -107,7 +107,7 @@ impl World<'_> {
         }
     }
 
-    /// Operations and faults of the scenario that are due.
+    /// Makes due operations and faults of the scenario ready.
     fn wake_scheduled(&mut self) {
         while let Some(operation) = self.scenario.operations.get(self.next_operation)
             && operation.at <= self.now
@@ -125,14 +125,14 @@ impl World<'_> {
         }
     }
 
-    /// Returns when the next steps come that are no routine's.
+    /// Returns the times of the next steps that are no routine's.
     fn scheduled(&self) -> [Option<u64>; 3] {
         let operation = self.scenario.operations.get(self.next_operation).map(|operation| operation.at);
         let fault = self.scenario.faults.get(self.next_fault).and_then(|fault| fault.at());
         [self.event_queue.next_time(), operation, fault]
     }
 
-    /// Returns when something else gets ready soon, while time may pass before all that is ready is done.
+    /// Returns the time at which another step gets ready soon, if time may pass before the ready ones are taken.
     fn later(&self) -> Option<u64> {
         if self.patience == 0 {
             return None;

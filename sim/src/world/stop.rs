@@ -7,7 +7,7 @@ use crate::failure::Broken;
 pub(super) enum Stop {
     /// A promise is broken.
     Broken(Broken),
-    /// A call of the node has panicked, as a fault has it.
+    /// A call of the node has panicked, as a fault injected.
     Panicked,
 }
 

@@ -1,4 +1,4 @@
-//! Tasks that work on runs, one after the other.
+//! Tasks that handle runs, one after the other.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -8,12 +8,12 @@ use eventful::node::{Lead, RunBatch};
 
 use super::worker::{Serial, TaskNumber};
 
-/// A task that works on runs.
+/// A task that handles runs.
 #[derive(Debug)]
 pub(super) struct WorkTask {
     pub(super) number: TaskNumber,
     pub(super) batch: RunBatch,
-    /// Workers whose handlers have ended and that are not settled, in their order.
+    /// Workers whose handlers have ended and that are not settled yet, in their order.
     pub(super) ended: Vec<Serial>,
     /// True if the task is about to settle them.
     pub(super) settles: bool,
@@ -28,12 +28,12 @@ pub(super) struct WorldTasks {
     lead: Option<Lead>,
     /// The time at which it last took a turn, by the node's clock.
     since: Timestamp,
-    /// Runs that were started together with one that is worked on, in their order.
+    /// Runs that were started together with one that is being handled, in their order.
     line: VecDeque<Serial>,
 }
 
 impl WorldTasks {
-    /// Adds a task with what the node knows of its batch.
+    /// Adds a task with its batch.
     pub(super) fn add(&mut self, batch: RunBatch) -> TaskNumber {
         let number = self.next;
         self.next += 1;
@@ -45,34 +45,34 @@ impl WorldTasks {
         self.all.iter_mut().find(|task| task.number == number)
     }
 
-    /// Takes a task out: while it calls the node, or as it has ended.
+    /// Removes a task: while it calls the node, or because it has ended.
     pub(super) fn take(&mut self, number: TaskNumber) -> Option<WorkTask> {
         let at = self.all.iter().position(|task| task.number == number)?;
         Some(self.all.swap_remove(at))
     }
 
-    /// Puts back a task that was taken out.
+    /// Puts back a task that was removed.
     pub(super) fn put(&mut self, task: WorkTask) {
         self.all.push(task);
     }
 
-    /// Has runs wait that were started for the task of this name.
+    /// Adds waiting runs that were started for the task of this name.
     pub(super) fn line_up(&mut self, now: Timestamp, lead: Lead, runs: impl Iterator<Item = Serial>) {
         (self.lead, self.since) = (Some(lead), now);
         self.line.extend(runs);
     }
 
-    /// The next run for the task of this name.
+    /// Returns the next run for the task of this name.
     pub(super) fn next_in_line(&mut self, lead: Option<Lead>) -> Option<Serial> {
         if lead.is_some() && self.lead == lead { self.line.pop_front() } else { None }
     }
 
-    /// All runs that wait for the task of this name.
+    /// Returns all runs that wait for the task of this name.
     pub(super) fn leave_line(&mut self, lead: Option<Lead>) -> VecDeque<Serial> {
         if lead.is_some() && self.lead == lead { std::mem::take(&mut self.line) } else { VecDeque::new() }
     }
 
-    /// All runs that wait, and those that the task has ended for which they do, unless it is about to settle them.
+    /// Returns all runs that wait, and those that the task they wait for has ended, unless it is about to settle them.
     pub(super) fn take_over(&mut self) -> (VecDeque<Serial>, Vec<Serial>) {
         let lead = self.lead.take();
         let line = std::mem::take(&mut self.line);
@@ -80,17 +80,17 @@ impl WorldTasks {
         (line, leader.map_or_else(Vec::new, |leader| std::mem::take(&mut leader.ended)))
     }
 
-    /// Returns when the task that leads last took a turn.
+    /// Returns the time at which the leading task last took a turn.
     pub(super) const fn since(&self) -> Timestamp {
         self.since
     }
 
-    /// Returns whether this is the name of the task that began to lead last, and was not relieved since.
+    /// Returns whether this is the name of the task that began to lead last, and was not replaced since.
     pub(super) fn is_leader(&self, lead: Lead) -> bool {
         self.lead == Some(lead)
     }
 
-    /// Returns whether there is a task that leads.
+    /// Returns whether a task leads.
     pub(super) fn is_led(&self) -> bool {
         self.lead.is_some() && self.all.iter().any(|task| task.batch.lead() == self.lead)
     }
@@ -100,7 +100,7 @@ impl WorldTasks {
         !self.line.is_empty() && !self.is_led()
     }
 
-    /// The process dies.
+    /// Drops everything, as the process died.
     pub(super) fn clear(&mut self) {
         self.all.clear();
         self.line.clear();

@@ -1,4 +1,4 @@
-//! The recorder of the trace that people read. Without a trace nothing here costs anything.
+//! The recorder of the trace for people. Without a trace it costs nothing.
 
 use std::collections::BTreeMap;
 
@@ -19,15 +19,15 @@ use crate::spec::ReferenceState;
 use crate::tier::ScenarioPart as _;
 use crate::trace::{AttemptFate, Lane, MessageFate, Trace, TraceEntry, What};
 
-/// The trace of a world, where one is asked for.
+/// The trace of a simulation, if one is asked for.
 #[derive(Debug, Default)]
 pub(super) struct TraceRecorder {
     pub(super) trace: Option<Trace>,
-    /// The step, and when it is.
+    /// The number of the step, and its time.
     pub(super) step: u32,
     pub(super) at: u64,
     pub(super) skew: i64,
-    /// The client whose operation is carried out now.
+    /// The client whose operation is executed now.
     pub(super) caller: Option<u8>,
     /// The events of the tickets that were sent.
     tickets: BTreeMap<u64, EventNumber>,
@@ -49,7 +49,7 @@ impl TraceRecorder {
         Wording { skew: self.skew }
     }
 
-    /// The engine was given a command.
+    /// Records a command of the engine.
     pub(super) fn note_command(&mut self, seen: &Observation<'_>, expected: &ReferenceState) {
         if self.trace.is_none() {
             return;
@@ -81,7 +81,7 @@ impl TraceRecorder {
         }
     }
 
-    /// Keeps which events tickets are for.
+    /// Notes the events of the tickets that are sent.
     fn note_tickets(&mut self, seen: &Observation<'_>, expected: &ReferenceState) {
         let queued = |event| match seen.engine.get(seen.now, seen.key_table.key(event))?.place {
             Some(Place::Queued(ticket)) => Some((ticket.number(), event)),
@@ -92,7 +92,7 @@ impl TraceRecorder {
         }
     }
 
-    /// The event that a command is about.
+    /// Returns the event that a command is about.
     fn subject(&self, seen: &Observation<'_>, expected: &ReferenceState) -> Option<EventNumber> {
         if let Answer::Running(run) = seen.answer {
             return seen.key_table.number(run.event.key());
@@ -104,19 +104,19 @@ impl TraceRecorder {
         seen.said.event().or_else(|| of_run(seen.said.run()?))
     }
 
-    /// The beginning of a run.
+    /// Returns the entry of the beginning of a run.
     fn began(&self, run: RunId) -> Option<&TraceEntry> {
         let name = format!(", {}", run_name(run));
         let entries = &self.trace.as_ref()?.entries;
         entries.iter().rfind(|entry| entry.what == What::Begin && entry.note.ends_with(&name))
     }
 
-    /// The event that had this ticket when it was sent.
+    /// Returns the event that had this ticket when it was sent.
     fn event_of(&self, ticket: Ticket) -> Option<EventNumber> {
         self.tickets.get(&ticket.number()).copied()
     }
 
-    /// Returns the lane of the part that says it.
+    /// Returns the lane of the part that gives a command.
     fn speaker(&self, said: CommandSummary) -> Lane {
         match said {
             CommandSummary::Submit { .. }
@@ -143,11 +143,11 @@ impl TraceRecorder {
         let verdict = if sent.is_ok() { MessageFate::Sent } else { MessageFate::NotSent };
         self.note(Lane::Engine, What::Message(Lane::Channel, verdict), self.event_of(ticket), || match sent {
             Ok(()) => name(ticket),
-            Err(cause) => format!("{} does not get in: {cause:?}", name(ticket)),
+            Err(cause) => format!("{} did not get in: {cause:?}", name(ticket)),
         });
     }
 
-    /// The dispatcher takes a ticket out of the channel.
+    /// Records that the dispatcher takes a ticket out of the channel.
     pub(super) fn note_take(&mut self, ticket: Ticket) {
         let message = What::Message(Lane::Dispatcher, MessageFate::Sent);
         self.note(Lane::Channel, message, self.event_of(ticket), || name(ticket));
@@ -157,7 +157,7 @@ impl TraceRecorder {
         self.note(Lane::Channel, What::Fault, self.event_of(ticket), || format!("{} is lost", name(ticket)));
     }
 
-    /// A worker's handler is to stop.
+    /// Records the cancellation of a worker's handler.
     pub(super) fn note_stop(&mut self, worker: &WorldWorker) {
         let stop = What::Message(worker.lane(), MessageFate::Stop);
         self.note(Lane::World, stop, Some(worker.event), || format!("stop {}", run_name(worker.run)));
@@ -196,20 +196,20 @@ impl TraceRecorder {
         self.note(Lane::Journal, What::Note, None, note);
     }
 
-    /// An answer leaves that had to wait until it was durable.
+    /// Records a result that had to wait until it was durable.
     pub(super) fn note_answer(&mut self, client: u8, event: EventNumber, answer: &Answer) {
         let (message, wording) = (What::Message(Lane::Client(client), verdict(answer)), self.wording());
-        self.note(Lane::Journal, message, Some(event), || format!("it is durable: {}", wording.answer(answer)));
+        self.note(Lane::Journal, message, Some(event), || format!("the result is durable: {}", wording.answer(answer)));
     }
 
-    /// A client learns that what it waits for may be lost.
+    /// Records that a client learns that a result may be lost.
     pub(super) fn note_unknown(&mut self, client: u8, event: Option<EventNumber>) {
         let message = What::Message(Lane::Client(client), MessageFate::Refused);
         self.note(Lane::Journal, message, event, || "whether it is durable is unknown".to_owned());
     }
 
     pub(super) fn note_hang_up(&mut self, client: u8, event: EventNumber) {
-        self.note(Lane::Client(client), What::Fault, Some(event), || "hangs up before the answer".to_owned());
+        self.note(Lane::Client(client), What::Fault, Some(event), || "hangs up before the result".to_owned());
     }
 
     pub(super) fn note_unreachable(&mut self, operation: &Operation) {
@@ -221,7 +221,7 @@ impl TraceRecorder {
         self.note(Lane::Client(client), What::Note, None, || why.to_string());
     }
 
-    /// Notes what breaks a promise: it is about the event of the entry before, if that belongs to the step.
+    /// Records a broken promise: it is about the event of the entry before, if that belongs to the step.
     pub(super) fn note_broken(&mut self, broken: &impl ToString) {
         let last = self.trace.as_ref().and_then(|trace| trace.entries.last());
         let event = last.filter(|last| last.step == self.step).and_then(|last| last.event);
@@ -229,7 +229,7 @@ impl TraceRecorder {
     }
 }
 
-/// Returns what became of a command.
+/// Returns the fate of a command.
 const fn verdict(answer: &Answer) -> MessageFate {
     match answer {
         Answer::Accepted
@@ -261,7 +261,7 @@ fn name(ticket: Ticket) -> String {
     format!("ticket {}", ticket.number())
 }
 
-/// The event of a fact, or the first one.
+/// Returns the event of a fact, or the first one.
 fn key(fact: &Fact) -> Option<&Key> {
     match &fact.change {
         Change::Accepted(event) => Some(event.key()),
@@ -272,7 +272,7 @@ fn key(fact: &Fact) -> Option<&Key> {
     }
 }
 
-/// Returns whether a fault changes something while the process is down.
+/// Returns whether a fault has an effect while the process is down.
 const fn reaches_what_is_down(fault: Injection) -> bool {
     matches!(
         fault,

@@ -1,4 +1,4 @@
-//! The faults.
+//! The injection of faults.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -9,14 +9,14 @@ use super::stop::Stop;
 use super::worker::{Does, WorldWorker};
 use crate::scenario::{Behaviour, CoreFault, FaultKind, Injection, Loss};
 
-/// The end of a time that does not end.
-pub(super) const FOR_GOOD: u64 = u64::MAX;
+/// The end of a fault without an end.
+pub(super) const FOREVER: u64 = u64::MAX;
 
 impl World<'_> {
     pub(super) fn begin_fault(&mut self, at: u32) -> Result<(), Stop> {
         let fault = self.scenario.faults[at as usize];
         self.note(|trace| trace.note_fault(&fault, self.is_up));
-        // What is down cannot be disturbed.
+        // A process that is down cannot be disturbed.
         if self.is_up {
             return self.disturb(fault);
         }
@@ -24,7 +24,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Disturbs a process that is down: only its machine and its clients are there.
+    /// Injects a fault while the process is down: only into its machine and its clients.
     fn disturb_outside(&mut self, fault: CoreFault) {
         match fault.what {
             Injection::ProcessPauses { lasts } => self.stand_still(lasts),
@@ -70,7 +70,7 @@ impl World<'_> {
         }
     }
 
-    /// Disturbs a part of the running process.
+    /// Injects a fault into the running process.
     fn disturb(&mut self, fault: CoreFault) -> Result<(), Stop> {
         match fault.what {
             Injection::ChannelFull { lasts } => self.fill_channel(lasts),
@@ -136,13 +136,13 @@ impl World<'_> {
         Ok(())
     }
 
-    /// No ticket gets into the channel.
+    /// Closes the channel to tickets.
     fn fill_channel(&mut self, lasts: Option<u64>) {
         self.observer.switches().is_full.store(true, Relaxed);
         match lasts {
             Some(lasts) => {
                 self.probe(FaultKind::ChannelFull);
-                if self.full_until == FOR_GOOD {
+                if self.full_until == FOREVER {
                     return;
                 }
                 self.full_until = self.full_until.max(self.now + lasts);
@@ -150,7 +150,7 @@ impl World<'_> {
             }
             None => {
                 self.probe(FaultKind::ChannelFullForGood);
-                self.full_until = FOR_GOOD;
+                self.full_until = FOREVER;
             }
         }
     }
@@ -200,7 +200,7 @@ impl World<'_> {
         self.machine_skew = self.machine_skew.saturating_add(by);
     }
 
-    /// All four parts stand still at once, one stopped after the other.
+    /// Counts a moment at which all four parts are stopped at one time.
     fn probe_swizzle(&mut self) {
         let now = self.now;
         let stopped = [self.dispatcher.stalled_until, self.handlers.workers_stalled_until];

@@ -1,4 +1,4 @@
-//! Turns of the tasks that work on runs: what they are given, and what they give back.
+//! Turns of the tasks that handle runs: the runs that they are given, and those that they return.
 
 use std::collections::VecDeque;
 
@@ -18,14 +18,14 @@ use crate::oracle::OutcomeSummary;
 use crate::scenario::FaultKind;
 
 impl World<'_> {
-    /// A task begins to work on runs that were started.
+    /// Begins a task with runs that were started.
     pub(super) fn begin_task(&mut self, mut batch: RunBatch) -> Result<(), Broken> {
         let (launches, lead) = (batch.launches().collect(), batch.lead());
         let task = self.tasks.add(batch);
         self.take_up(task, launches, lead)
     }
 
-    /// A task takes up the first of the runs that were started for it; the others wait where all can take them.
+    /// Gives a task the first of the runs that were started for it; the others wait where all tasks can take them.
     fn take_up(
         &mut self,
         task: TaskNumber,
@@ -56,7 +56,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The dispatcher settles what a task has ended that is held up, and gives its other runs to other tasks.
+    /// Settles, in the dispatcher, the ended runs of a task that is blocked, and gives its other runs to other tasks.
     pub(super) fn take_over(&mut self) -> Result<(), Stop> {
         let (line, ended) = self.tasks.take_over();
         if !line.is_empty() {
@@ -70,7 +70,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Each run is given to a task of its own.
+    /// Gives each run to a task of its own.
     fn give_tasks(&mut self, runs: VecDeque<Serial>) {
         for serial in runs {
             let task = self.tasks.add(RunBatch::default());
@@ -79,8 +79,8 @@ impl World<'_> {
         }
     }
 
-    /// A handler does not end at once: its task settles what has ended before, and others are given what was started
-    /// with it.
+    /// Handles a handler that does not end at once: its task settles ended runs first, and the runs that were started
+    /// with it go to others.
     pub(super) fn share_out(&mut self, number: TaskNumber) -> Result<(), Stop> {
         let Some(task) = self.tasks.get(number) else { return Ok(()) };
         task.batch.wait();
@@ -94,8 +94,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The handler of a worker has ended: its task takes the next run that was started with it, or settles all.
-    pub(super) fn go_on(&mut self, number: TaskNumber, ended: Serial) {
+    /// Handles the end of a worker's handler: its task takes the next run that was started with it, or settles all.
+    pub(super) fn advance(&mut self, number: TaskNumber, ended: Serial) {
         let Some(task) = self.tasks.get(number) else { return };
         task.ended.push(ended);
         let lead = task.batch.lead();
@@ -111,7 +111,7 @@ impl World<'_> {
         }
     }
 
-    /// A task settles the runs that it has ended, and takes up those that are started for it then.
+    /// Settles the ended runs of a task, which takes the runs that are started for it then.
     pub(super) fn take_turn(&mut self, number: TaskNumber) -> Result<(), Stop> {
         let until = self.handlers.workers_stalled_until;
         if self.now < until {
@@ -128,12 +128,12 @@ impl World<'_> {
         if launches.is_empty() {
             let line = self.tasks.leave_line(lead);
             self.tasks.take(number);
-            return Ok(holds(line.is_empty(), || Broken::new("waits", 3, "a task ends with runs that it was given"))?);
+            return Ok(holds(line.is_empty(), || Broken::new("waits", 3, "a task ended although it was given runs"))?);
         }
         Ok(self.take_up(number, launches, lead)?)
     }
 
-    /// Settles what a task has ended, by this call of the node.
+    /// Settles the ended runs of a task, by this call of the node.
     fn settle_ended(
         &mut self,
         number: TaskNumber,
@@ -161,11 +161,11 @@ impl World<'_> {
         let settles = self.seen().settles - settles_before;
         let outcomes = ended.iter().filter(|worker| worker.outcome.is_some()).count();
         holds(settles == outcomes || !self.is_serving(), || {
-            Broken::new("runs", 4, format_args!("{outcomes} outcomes were given back, and {settles} settled"))
+            Broken::new("runs", 4, format_args!("{outcomes} outcomes were reported, but {settles} settled"))
         })?;
         let statuses: Vec<_> = task.batch.statuses().collect();
         holds(statuses.len() == ended.len(), || {
-            Broken::new("runs", 4, format_args!("{} runs were given back, and {statuses:?} came of them", ended.len()))
+            Broken::new("runs", 4, format_args!("{} runs were settled, but the results are {statuses:?}", ended.len()))
         })?;
         for ((worker, counts), status) in ended.iter().zip(counts).zip(statuses) {
             self.judge_settled(worker, counts, status)?;
@@ -175,7 +175,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A task dies: what it has ended counts, and the runs whose handlers it has not called are given back.
+    /// Ends a task that died: its ended runs count, and the runs whose handlers it has not called are given back.
     pub(super) fn end_task(&mut self, task: WorkTask) -> Result<(), Stop> {
         for serial in task.ended {
             if let Some(worker) = self.remove_worker(serial) {
@@ -208,7 +208,7 @@ impl World<'_> {
         self.is_serving() && self.seen().oracles.expected.of_run(worker.run).is_some()
     }
 
-    /// Judges what an outcome has led to.
+    /// Checks the effect of an outcome.
     fn judge_settled(&self, worker: &WorldWorker, counts: bool, status: Option<Status>) -> Result<(), Broken> {
         let outcome = worker.outcome;
         let fits = match (outcome.filter(|_| counts), status) {
@@ -220,7 +220,7 @@ impl World<'_> {
         };
         holds(fits, || {
             let what =
-                format_args!("{} has ended with {outcome:?} ({counts}), and made its event {status:?}", worker.run);
+                format_args!("{} ended with {outcome:?} (counts: {counts}), but its event is {status:?}", worker.run);
             Broken::new("runs", 4, what)
         })?;
         if outcome == Some(OutcomeSummary::Done) && !counts {

@@ -1,4 +1,4 @@
-//! Events that no policy is for, and that wait.
+//! Events without a policy, which wait.
 
 use eventful::Unmatched;
 
@@ -9,7 +9,7 @@ use crate::scenario::EventNumber;
 use crate::spec::{ReferenceRecord, policy_of};
 
 impl World<'_> {
-    /// Operators discard what waits for a policy that there is not. Returns whether there was any.
+    /// Discards, as operators do, events that wait for a missing policy. Returns whether there were any.
     pub(super) fn discard_unmatched(&mut self) -> Result<bool, Broken> {
         if self.config.unmatched != Unmatched::Wait || !self.is_serving() {
             return Ok(false);
@@ -29,7 +29,7 @@ impl World<'_> {
         Ok(!keys.is_empty())
     }
 
-    /// The events that wait for a policy that there is not.
+    /// Returns the events that wait for a missing policy.
     fn unmatched(&self) -> Vec<EventNumber> {
         let is_unmatched = |record: &ReferenceRecord| {
             record.stage.eligible_at().is_some() && policy_of(&self.config, record.event.event_type()).is_none()

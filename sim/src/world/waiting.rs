@@ -14,7 +14,7 @@ use crate::failure::{Broken, holds};
 use crate::scenario::{EventNumber, FaultKind};
 
 impl World<'_> {
-    /// Adds one who waits since then. A wake-up of the last call of the node is not missed.
+    /// Adds a client that waits since this time. A wake-up of the node's last call is not missed.
     fn await_it(&mut self, waiter: Waiter, client: u8, awaited: Awaited, since: u64) {
         let mut wait = WaitingClient { waiter, client, awaited, since, is_woken: false };
         let rung = &self.clients.rung;
@@ -24,13 +24,13 @@ impl World<'_> {
         self.clients.waits.push(wait);
     }
 
-    /// Has a worker wait until the start of its run is durable.
+    /// Lets a worker wait until the start of its run is durable.
     pub(super) fn await_start(&mut self, serial: Serial, lsn: Lsn) {
         let waiter = self.clients.name();
-        self.look_at(waiter, serial, lsn, self.now);
+        self.check_start(waiter, serial, lsn, self.now);
     }
 
-    fn look_at(&mut self, waiter: Waiter, serial: Serial, lsn: Lsn, since: u64) {
+    fn check_start(&mut self, waiter: Waiter, serial: Serial, lsn: Lsn, since: u64) {
         let Some(found) = self.clients.horizon.find(lsn, true) else {
             return self.await_it(waiter, 0, Awaited::Start(serial, lsn), since);
         };
@@ -44,11 +44,11 @@ impl World<'_> {
         self.event_queue.now(Task::Begin(serial));
     }
 
-    /// Shows something to a client, once that may leave.
+    /// Shows a value to a client, once it may.
     pub(super) fn show(&mut self, client: u8, lsn: Option<Lsn>, shown: ShownValue) -> Result<(), Broken> {
         let Some(lsn) = lsn else { return self.hand_over(client, shown, false) };
         holds(!self.seen().oracles.is_synced(), || {
-            Broken::new("journal", 9, format_args!("{} waits for {lsn:?}, and all is durable", shown.what))
+            Broken::new("journal", 9, format_args!("{} waits for {lsn:?}, but everything is durable", shown.what))
         })?;
         let due = DurableBefore { lsn, decided: self.seen().oracles.decided() };
         let waiter = self.clients.name();
@@ -87,7 +87,7 @@ impl World<'_> {
         seen.oracles.ledger.record_result(event, digest, &answer, era)
     }
 
-    /// One who was woken asks again.
+    /// Repeats the call of a client that was woken.
     pub(super) fn poll(&mut self, waiter: Waiter) -> Result<(), Stop> {
         let waits = &mut self.clients.waits;
         let Some(at) = waits.iter().position(|wait| wait.waiter == waiter) else { return Ok(()) };
@@ -106,13 +106,13 @@ impl World<'_> {
             Awaited::Idle => self.await_idle(waiter, client),
             Awaited::Durable(due, shown) => Ok(self.look_again(waiter, client, due, shown, since)?),
             Awaited::Start(serial, lsn) => {
-                self.look_at(waiter, serial, lsn, since);
+                self.check_start(waiter, serial, lsn, since);
                 Ok(())
             }
         }
     }
 
-    /// A client learns that what it waits for may be lost.
+    /// Informs a client that its result may be lost.
     fn learn_nothing(
         &mut self,
         client: u8,
@@ -128,23 +128,23 @@ impl World<'_> {
             Unsynced::Late => FaultKind::AnswerGivenUp,
         });
         let oracles = &seen.oracles;
-        // Of the first failure in a process it is known what was durable before, unless the node broke as it noted that.
+        // At the first failure in a process the durable facts are known, unless the node broke as it noted them.
         let sound = self.journal.as_ref().filter(|_| !self.is_broken);
         let is_first =
             sound.is_some_and(|journal| journal.condition != JournalCondition::Open && journal.reopenings == 0);
         let reported = oracles.journal.as_ref().map_or(0, |kept| kept.reported);
         holds(why != Unsynced::Lost || !is_first || due.decided > reported, || {
             let what = shown.what;
-            Broken::new("journal", 9, format_args!("{what} is said to be lost, and was durable before the failure"))
+            Broken::new("journal", 9, format_args!("{what} is reported as lost, but was durable before the failure"))
         })?;
-        let is_over = self.is_broken || self.ender.is_over();
-        holds(why == Unsynced::Lost || oracles.is_journal_stuck(now) || is_over, || {
+        let has_ended = self.is_broken || self.ender.has_ended();
+        holds(why == Unsynced::Lost || oracles.is_journal_stuck(now) || has_ended, || {
             let what = shown.what;
-            Broken::new("journal", 9, format_args!("{what} is given up, and nothing has waited for too long"))
+            Broken::new("journal", 9, format_args!("{what} is given up, but nothing has waited for too long"))
         })
     }
 
-    /// One who waits has waited for long enough.
+    /// Ends the wait of a client whose patience has ended.
     pub(super) fn abandon(&mut self, waiter: Waiter) -> Result<(), Stop> {
         let waits = &mut self.clients.waits;
         let Some(at) = waits.iter().position(|wait| wait.waiter == waiter) else { return Ok(()) };
@@ -159,7 +159,7 @@ impl World<'_> {
                     self.probe(FaultKind::SubmitterLeaves);
                     return Ok(());
                 }
-                // The last try is for the refusal, so that it is counted and says when to come back.
+                // The last try brings a refusal, which is counted and says when to try again.
                 self.probe(FaultKind::RoomNotFound);
                 self.submit(client, event, false)
             }
@@ -171,7 +171,7 @@ impl World<'_> {
         }
     }
 
-    /// One who has waited for room waits no longer.
+    /// Ends the wait of a client for room.
     pub(super) fn leave(&mut self, waiter: Waiter) -> Result<(), Stop> {
         self.clients.queue.retain(|other| *other != waiter);
         self.drive(|node, _| node.leave(waiter))
@@ -215,7 +215,7 @@ impl World<'_> {
         self.entered(waiter, client, entered, &outlook, hangs_up, since)
     }
 
-    /// Judges whether a submitter is to wait, and lets it wait or passes on its result.
+    /// Checks whether a submitter must wait, and lets it wait or passes on its result.
     fn entered(
         &mut self,
         waiter: Waiter,
@@ -230,7 +230,7 @@ impl World<'_> {
         if let Ok(entry) = &entered {
             let has_waited = matches!(entry, Admission::Waits(_));
             holds(has_waited == waits, || {
-                let what = format_args!("it waits for room: {has_waited}; it is first: {is_first}; {outlook:?}");
+                let what = format_args!("waits for room: {has_waited}; is first: {is_first}; {outlook:?}");
                 Broken::new("admission", 9, what)
             })?;
         }
@@ -265,7 +265,11 @@ impl World<'_> {
             WatchedEvent::Stopped => known == Some(false) && is_stopped,
         };
         holds(is_so, || {
-            Broken::new("record", 7, format_args!("event {event} has ended: {known:?}, and who waits gets {watched:?}"))
+            Broken::new(
+                "record",
+                7,
+                format_args!("event {event} has ended: {known:?}, but the client that waits receives {watched:?}"),
+            )
         })?;
         match watched {
             WatchedEvent::Ended(_, lsn) | WatchedEvent::Absent(lsn) => {
@@ -301,7 +305,7 @@ impl World<'_> {
             Err(why) => return Ok(self.judge_unavailable(client, why)?),
         };
         holds(pending.value == counted, || {
-            Broken::new("metrics", 7, format_args!("{} are pending, and counted are {counted}", pending.value))
+            Broken::new("metrics", 7, format_args!("{} events are pending, but {counted} are counted", pending.value))
         })?;
         if counted == 0 {
             self.probe(FaultKind::IdleSeen);

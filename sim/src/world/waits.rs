@@ -1,4 +1,4 @@
-//! Clients of the node, and what they wait for.
+//! The clients of the node, and their waits.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -18,20 +18,20 @@ use crate::scenario::EventNumber;
 /// The clients of the node.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
-    /// In the order in which they began.
+    /// Clients that wait, in the order in which they began.
     pub(super) waits: Vec<WaitingClient>,
     /// The clients that wait for room, the first one first.
     pub(super) queue: VecDeque<Waiter>,
-    /// The clients that have the node watch for the end of an event.
+    /// The clients for which the node watches for the end of an event.
     pub(super) watching: Vec<Waiter>,
     pub(super) readers: Vec<FactReader>,
     pub(super) listers: Vec<Lister>,
-    /// The progress of durability, as they last heard.
+    /// The progress of durability, as the clients last saw it.
     pub(super) horizon: Horizon,
     pub(super) stalled_until: u64,
     /// The clients that were woken by the last call of the node.
     pub(super) rung: Rung,
-    /// A worker whose name is used when another settles a run.
+    /// A worker whose name is used when a run is settled twice.
     pub(super) holder: Option<Holder>,
     last_name: u64,
 }
@@ -45,18 +45,18 @@ pub(super) struct Rung {
 }
 
 impl Clients {
-    /// A name for one who may have to wait.
+    /// Returns a name for a client that may have to wait.
     pub(super) const fn name(&mut self) -> Waiter {
         self.last_name += 1;
         Waiter::new(self.last_name)
     }
 
-    /// The node does not watch for the end of an event any more for this one.
+    /// Removes a client from those that watch for the end of an event.
     pub(super) fn unregister(&mut self, waiter: Waiter) {
         self.watching.retain(|other| *other != waiter);
     }
 
-    /// All that a process has in its memory is gone.
+    /// Drops everything that a process has in memory.
     pub(super) fn forget_process(&mut self) {
         self.waits.clear();
         self.queue.clear();
@@ -81,30 +81,30 @@ impl Hash for Clients {
     }
 }
 
-/// One who waits.
+/// A client that waits.
 #[derive(Debug)]
 pub(super) struct WaitingClient {
     pub(super) waiter: Waiter,
     pub(super) client: u8,
     pub(super) awaited: Awaited,
-    /// The time at which it began, by the world's clock.
+    /// The time at which it began, by the simulation's clock.
     pub(super) since: u64,
-    /// True if it was woken, and has not asked again.
+    /// True if it was woken, and has not repeated its call.
     pub(super) is_woken: bool,
 }
 
 /// The thing that is waited for.
 #[derive(Debug)]
 pub(super) enum Awaited {
-    /// Room for an event. A client that is patient to the end tries once more then.
+    /// Room for an event. A client that waits to the end of its patience tries once more then.
     Room { event: Event, hangs_up: bool },
     /// Durability, after which the value is shown.
     Durable(DurableBefore, ShownValue),
     /// The end of an event.
     End(EventNumber),
-    /// No event is pending.
+    /// The state without pending events.
     Idle,
-    /// The start of a worker's run is durable.
+    /// The durability of the start of a worker's run.
     Start(Serial, Lsn),
 }
 
@@ -112,7 +112,7 @@ pub(super) enum Awaited {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DurableBefore {
     pub(super) lsn: Lsn,
-    /// So many facts were decided by then.
+    /// The number of facts that were decided by then.
     pub(super) decided: usize,
 }
 
@@ -120,13 +120,13 @@ pub(super) struct DurableBefore {
 #[derive(Debug)]
 pub(super) struct ShownValue {
     pub(super) what: &'static str,
-    /// The number of first facts from which it follows.
+    /// The number of facts from which it follows.
     pub(super) decided: usize,
     /// The result of a submission.
     pub(super) submission: Option<SubmitAnswer>,
 }
 
-/// The result of a submission, as its client gets it.
+/// The result of a submission, as its client receives it.
 #[derive(Debug)]
 pub(super) struct SubmitAnswer {
     pub(super) event: EventNumber,
@@ -156,7 +156,7 @@ impl WaitingClient {
         !self.is_woken
     }
 
-    /// Has it ask again.
+    /// Schedules its next call.
     pub(super) fn wake(&mut self, event_queue: &mut EventQueue) {
         if !std::mem::replace(&mut self.is_woken, true) {
             event_queue.now(Task::Wake(self.waiter));
@@ -164,41 +164,41 @@ impl WaitingClient {
     }
 }
 
-/// One who reads facts as they happen.
+/// A reader of facts.
 #[derive(Debug)]
 pub(super) struct FactReader {
     pub(super) waiter: Waiter,
-    /// The time from one look to the next.
+    /// The interval of its reads.
     pub(super) every: u64,
     /// True if it has found nothing, and waits.
     pub(super) sleeps: bool,
 }
 
-/// The knowledge before a submission of what must become of it.
+/// The expected result of a submission, computed before it.
 #[derive(Debug)]
 pub(super) struct Outlook {
     pub(super) event: EventNumber,
     pub(super) digest: Digest,
     /// The reason why the journal takes no new event of its size.
     pub(super) refusal: Option<Bound>,
-    /// True if it is new, and of a size that is allowed, and the engine takes new events.
+    /// True if the event is new, of an allowed size, and the engine takes new events.
     pub(super) is_taken_if_room: bool,
-    /// There is an engine that runs, and it does not know the event.
+    /// True if the engine runs, and does not know the event.
     pub(super) is_new: bool,
-    /// No bound stands against it, be it the engine's or the journal's.
+    /// True if no bound of engine or journal refuses it.
     pub(super) has_room: bool,
 }
 
-/// One who reads a list.
+/// A reader of a list.
 #[derive(Debug)]
 pub(super) struct Lister {
     pub(super) waiter: Waiter,
     pub(super) client: u8,
     pub(super) every: u64,
-    /// The engine of which it is: a cursor is of no use for another one.
+    /// The epoch of the engine that made the cursor, which is invalid for another one.
     pub(super) epoch: Epoch,
     pub(super) cursor: Cursor,
-    /// The time at which the last page was read, and how many facts were decided by then.
+    /// The time at which the last page was read, and the number of facts decided by then.
     pub(super) read_at: (Timestamp, usize),
     pub(super) listing: Listing,
 }

@@ -12,23 +12,23 @@ use super::waits::{Awaited, WaitingClient};
 use crate::failure::{Broken, holds};
 use crate::oracle::{self, Health, JournalHealth};
 
-/// Steps between two checks of what the node says of itself.
+/// The number of steps between two checks of the node's readiness, which read all workers.
 const HEALTH_EVERY: u32 = 16;
 
-/// Readiness shows within so long that the disk is full or gone.
+/// The time within which readiness shows that the disk is full or gone.
 const LOOKED_MICROS: u64 = 1_000_000;
 
-/// The difference by which the node's time is ahead of the wall clock, as it is given for its numbers: any would do.
+/// The difference by which the node's time is ahead of the wall clock, as it is given for its numbers. A free choice.
 const AHEAD: Duration = Duration::from_secs(7);
 
 /// The longest time for which the dispatcher sleeps while a task starts what comes: the product's own bound.
 pub(super) const LED_AT_MOST: Duration = Duration::from_millis(1);
 
-/// Steps between two comparisons of all numbers.
+/// The number of steps between two comparisons of all numbers, which take long.
 const NUMBERS_EVERY: u32 = 64;
 
 impl World<'_> {
-    /// Judges the world between two steps.
+    /// Checks the simulation between two steps.
     pub(super) fn judge_step(&mut self) -> Result<(), Broken> {
         if !self.is_up {
             return Ok(());
@@ -37,15 +37,15 @@ impl World<'_> {
         let known = self.unavailable();
         let shown = self.node.unavailable();
         holds(known == shown, || {
-            Broken::new("readiness", 9, format_args!("the node says {shown:?}, and so it is: {known:?}"))
+            Broken::new("readiness", 9, format_args!("the node shows {shown:?}, expected {known:?}"))
         })?;
-        // An engine that was given up has runs of which no worker knows any more.
+        // An engine that was abandoned has runs without workers.
         let dropped = if known.is_none() { self.dropped } else { usize::MAX / 2 };
         let (free, workers) = (self.node.permits_free(), self.workers.len());
         oracle::judge_permits(self.node.engine(), free, workers, dropped)?;
         self.judge_intake()?;
         holds(!self.tasks.is_led() || self.dispatcher.routine != Routine::Asleep(None), || {
-            Broken::new("waits", 3, "a task leads, and the dispatcher does not watch over it")
+            Broken::new("waits", 3, "a task leads, but the dispatcher does not watch it")
         })?;
         match self.steps.is_multiple_of(HEALTH_EVERY) {
             true => self.judge_health(),
@@ -53,7 +53,7 @@ impl World<'_> {
         }
     }
 
-    /// Judges what the node says of itself.
+    /// Checks the readiness and state that the node reports.
     fn judge_health(&self) -> Result<(), Broken> {
         let now = self.clock();
         let seen = self.observer.see();
@@ -78,7 +78,9 @@ impl World<'_> {
         seen.oracles.judge_readiness(now, self.node.engine(), &health, readiness)?;
         let stats = self.node.stats(now, AHEAD);
         let Ok(stats) = stats else {
-            return holds(self.is_broken, || Broken::new("numbers", 7, "there are no numbers, and the node is sound"));
+            return holds(self.is_broken, || {
+                Broken::new("numbers", 7, "stats are refused, but the node is not broken")
+            });
         };
         if !self.steps.is_multiple_of(NUMBERS_EVERY) {
             return Ok(());
@@ -86,7 +88,7 @@ impl World<'_> {
         seen.oracles.judge_stats(now, self.node.engine(), &health, &stats, AHEAD)?;
         let same = |what: &str, shown: u64, counted: u64| {
             holds(shown == counted, || {
-                Broken::new("numbers", 7, format_args!("{what}: {shown} are shown, and {counted} are counted"))
+                Broken::new("numbers", 7, format_args!("{what}: {shown} are shown, but {counted} are counted"))
             })
         };
         same("tickets in the channel", stats.channel_depth, self.node.tickets().map_or(0, |held| held.len() as u64))?;
@@ -105,7 +107,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Judges before time passes, until `next`, that none sleeps who should not: everything that was ready is done.
+    /// Checks, before time passes until `next`, that no task sleeps that has something to do: all ready steps were
+    /// taken.
     pub(super) fn judge_pause(&self, next: u64) -> Result<(), Broken> {
         if !self.is_up {
             return Ok(());
@@ -120,20 +123,20 @@ impl World<'_> {
         self.judge_end_in_sight(next)
     }
 
-    /// No routine sleeps that has something to do, or sleeps for too long.
+    /// Checks that no routine sleeps that has something to do, or sleeps for too long.
     fn judge_routines(&self) -> Result<(), Broken> {
         let engine = self.node.engine();
         let is_asleep = |routine: Routine| matches!(routine, Routine::Asleep(_));
         let has_tickets = self.node.tickets().is_some_and(|tickets| !tickets.is_empty());
         let can_start = has_tickets && self.may_start();
-        // While a task starts what comes, the dispatcher looks after it every millisecond.
+        // While a task leads, the dispatcher checks on it every millisecond.
         let looks_soon =
             matches!(self.dispatcher.routine, Routine::Asleep(Some(until)) if until <= self.clock() + LED_AT_MOST);
         let late = |until: Timestamp| engine.next_deadline().is_some_and(|deadline| deadline.at < until);
         let why = if can_start && is_asleep(self.dispatcher.routine) && !looks_soon {
-            Some("the dispatcher sleeps, and a run can start")
+            Some("the dispatcher sleeps, but a run can start")
         } else if self.sweeper.routine == Routine::Ended && !self.node.has_stopped() {
-            Some("the sweeper has ended, and the engine has not")
+            Some("the sweeper has ended, but the engine has not")
         } else if let Routine::Asleep(until) = self.sweeper.routine
             && late(until.unwrap_or(Timestamp::MAX))
         {
@@ -143,7 +146,7 @@ impl World<'_> {
         };
         why.map_or(Ok(()), |why| Err(Broken::new("waits", 3, why)))?;
         holds(looks_soon || !self.dispatcher.routine.is_alive() || !self.has_forgotten_runs(), || {
-            Broken::new("waits", 3, "a run has started, and no task calls its handler")
+            Broken::new("waits", 3, "a run has started, but no task calls its handler")
         })?;
         let is_at_rest =
             |journal: &&WorldJournal| is_asleep(journal.routine) && journal.facts.is_empty() && !journal.seems_gone;
@@ -151,7 +154,7 @@ impl World<'_> {
         resting.map_or(Ok(()), WorldJournal::judge_rest)
     }
 
-    /// Judges that a dispatcher is replaced only when it could have presented what it has.
+    /// Checks that a dispatcher is replaced only when it could have presented its tickets.
     pub(super) fn judge_replacement(&self) -> Result<(), Broken> {
         let now = self.clock();
         let seen = self.observer.see();
@@ -167,15 +170,15 @@ impl World<'_> {
             None
         };
         excuse.map_or(Ok(()), |why| {
-            Err(Broken::new("waits", 3, format_args!("the dispatcher is to be replaced, and {why}")))
+            Err(Broken::new("waits", 3, format_args!("the dispatcher is to be replaced, but {why}")))
         })
     }
 
-    /// Judges that an engine takes no events once a shutdown was asked for, however often it was opened since.
+    /// Checks that an engine takes no events once a shutdown was begun, however often it was opened since.
     fn judge_intake(&self) -> Result<(), Broken> {
         let is_open = self.is_serving() && self.node.engine().phase() == Phase::Running;
         holds(self.ender.ending.is_none() || !is_open, || {
-            Broken::new("shutdown", 6, "a shutdown was asked for, and the engine takes events")
+            Broken::new("shutdown", 6, "a shutdown was begun, but the engine takes events")
         })
     }
 
@@ -191,7 +194,7 @@ impl World<'_> {
         let sleeps = matches!((journal.routine, &journal.hand), (Routine::Asleep(_), WriterHand::Free));
         let is_refused = !journal.facts.is_empty();
         if sleeps && !is_refused && !self.seen().oracles.is_synced() {
-            return Some("the writer sleeps, and there is a group to write");
+            return Some("the writer sleeps, but there is a group to write");
         }
         let looks = is_refused || !journal.settings.hides_room;
         let since = journal.measured_at.max(journal.stalled_until).max(self.hindered);
@@ -206,11 +209,11 @@ impl World<'_> {
         let horizon = self.node.horizon();
         let is_settled = |lsn: &Lsn, patient| horizon.is_some_and(|horizon| horizon.find(*lsn, patient).is_some());
         let why = match &wait.awaited {
-            Awaited::Durable(due, _) if is_settled(&due.lsn, false) => Some("what it waits for is settled"),
-            Awaited::Start(_, lsn) if is_settled(lsn, true) => Some("what it waits for is settled"),
-            Awaited::Durable(..) if self.has_waited_too_long(wait) => Some("no answer may wait for so long"),
+            Awaited::Durable(due, _) if is_settled(&due.lsn, false) => Some("its LSN is settled"),
+            Awaited::Start(_, lsn) if is_settled(lsn, true) => Some("its LSN is settled"),
+            Awaited::Durable(..) if self.has_waited_too_long(wait) => Some("no result may wait for so long"),
             Awaited::End(_) | Awaited::Idle | Awaited::Room { .. } if is_lost || is_stopped => {
-                Some("what it waits for will not come")
+                Some("its wait cannot end")
             }
             Awaited::End(_) | Awaited::Idle | Awaited::Room { .. } if !self.is_serving() => None,
             Awaited::End(event) => {
@@ -232,7 +235,7 @@ impl World<'_> {
             Err(Broken::new(
                 "waits",
                 9,
-                format_args!("one who waits since {} sleeps, and {why}: {:?}", wait.since, wait.awaited),
+                format_args!("a client that waits since {} sleeps, but {why}: {:?}", wait.since, wait.awaited),
             ))
         })
     }
@@ -241,7 +244,7 @@ impl World<'_> {
         self.journal.as_ref().is_some_and(|journal| matches!(journal.hand, WriterHand::Publishing(..)))
     }
 
-    /// Returns whether a result waits for longer than it may, and nothing has kept the sweeper from seeing that.
+    /// Returns whether a result waits for longer than it may, and nothing kept the sweeper from noticing that.
     fn has_waited_too_long(&self, wait: &WaitingClient) -> bool {
         let Some(journal) = self.journal.as_ref().filter(|_| self.scenario.setup.patience == 0) else { return false };
         let since = wait.since.max(self.hindered);
@@ -251,28 +254,28 @@ impl World<'_> {
 
     fn judge_readers(&self) -> Result<(), Broken> {
         let published = &self.observer.see().oracles.published;
-        let is_over = self.publishes_no_more();
-        let news = |waiter| is_over || published.has_news(waiter);
+        let has_ended = self.publishes_no_more();
+        let news = |waiter| has_ended || published.has_news(waiter);
         let slept = self.clients.readers.iter().find(|reader| reader.sleeps && news(reader.waiter));
         slept.map_or(Ok(()), |reader| {
-            let what = if is_over { "no fact will follow" } else { "there is something to read" };
-            Err(Broken::new("readers", 10, format_args!("{:?} sleeps, and {what}", reader.waiter)))
+            let what = if has_ended { "no fact will follow" } else { "there is something to read" };
+            Err(Broken::new("readers", 10, format_args!("{:?} sleeps, but {what}", reader.waiter)))
         })
     }
 
-    /// A shutdown for which nothing is left to wait has ended.
+    /// Checks that a shutdown ends when it has nothing to wait for.
     fn judge_end_in_sight(&self, next: u64) -> Result<(), Broken> {
-        if self.ender.ending.is_none() || self.ender.is_over() {
+        if self.ender.ending.is_none() || self.ender.has_ended() {
             return Ok(());
         }
         let routines = [self.dispatcher.routine, self.sweeper.routine];
         let is_closed = self.journal.as_ref().is_none_or(|journal| journal.routine == Routine::Ended);
         let waits = !self.workers.is_empty() || !is_closed || routines.into_iter().any(Routine::is_alive);
-        holds(waits, || Broken::new("shutdown", 6, "everything has ended, and the shutdown is not over"))?;
+        holds(waits, || Broken::new("shutdown", 6, "everything has ended, but the shutdown has not"))?;
         let is_asked = self.workers.iter().all(|worker| worker.cancelled.is_some());
         let has_time = self.ender.ending.is_some_and(|ending| next <= self.world_time(ending.deadline));
         holds(is_asked || has_time, || {
-            Broken::new("shutdown", 6, "the time to drain passes, and a handler was not asked to stop")
+            Broken::new("shutdown", 6, "the time to drain has passed, but a handler was not cancelled")
         })
     }
 }

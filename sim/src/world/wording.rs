@@ -1,4 +1,4 @@
-//! Commands, results, facts and records in words, for the trace.
+//! The text of commands, results, facts and records, for the trace.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use super::worker::{Does, WorldWorker};
 use crate::oracle::{CommandSummary, OutcomeSummary};
 use crate::scenario::Micros;
 
-/// Times of the engine's clock, as they show in the world.
+/// Converts times of the engine's clock to those of the simulation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wording {
     pub(super) skew: i64,
@@ -26,7 +26,7 @@ impl Wording {
         Micros(at.as_micros().saturating_add_signed(-self.skew).saturating_sub(STARTED_AT))
     }
 
-    /// Returns a command and the engine's answer in words.
+    /// Returns the text of a command and its result.
     pub(super) fn exchange(self, said: CommandSummary, answer: &Answer) -> String {
         format!("{} → {}", command(said), self.answer(answer))
     }
@@ -57,7 +57,7 @@ impl Wording {
         }
     }
 
-    /// A record, in a line.
+    /// Returns the text of a record, in a line.
     pub(super) fn record(self, view: &RecordView) -> String {
         let mut line = format!("{}, attempt {}", view.status, view.attempt);
         let charge = view.charge;
@@ -83,7 +83,7 @@ impl Wording {
         line
     }
 
-    /// A fact that follows from a command about something else.
+    /// Returns the text of a fact that follows from a command about another event.
     pub(super) fn fact(self, fact: &Fact) -> String {
         match &fact.change {
             Change::Accepted(_) => "it is accepted".to_owned(),
@@ -107,7 +107,7 @@ impl Wording {
     }
 }
 
-/// A run by its number, and by the opening of the engine when that is not the first.
+/// Returns a run by its number, and by the opening of the engine if that is not the first.
 pub(super) fn run_name(run: RunId) -> String {
     match run.epoch().number().saturating_sub(STARTED_AT) {
         0 => format!("run {}", run.number()),
@@ -150,20 +150,20 @@ fn command(said: CommandSummary) -> String {
         CommandSummary::Redrive(event) => format!("redrive event {event}"),
         CommandSummary::Discard(event) => format!("discard event {event}"),
         CommandSummary::ChannelLost => "the channel is lost".to_owned(),
-        CommandSummary::Open => "open what the journal gives back".to_owned(),
-        CommandSummary::HoldExpiry => "forget nothing, the journal is behind".to_owned(),
-        CommandSummary::ReleaseExpiry => "forget what has expired again".to_owned(),
+        CommandSummary::Open => "open from the journal".to_owned(),
+        CommandSummary::HoldExpiry => "hold expiry, the journal is behind".to_owned(),
+        CommandSummary::ReleaseExpiry => "release expiry".to_owned(),
         CommandSummary::Sweep
         | CommandSummary::Pause
         | CommandSummary::Resume
         | CommandSummary::Shutdown
         | CommandSummary::AbortInflight => {
-            format!("{said:?}").to_lowercase().replace("abortinflight", "abort what is in flight")
+            format!("{said:?}").to_lowercase().replace("abortinflight", "abort runs in flight")
         }
     }
 }
 
-/// Returns how an attempt ended, in words.
+/// Returns the text of an outcome.
 pub(super) fn outcome(summary: OutcomeSummary) -> String {
     let micros = |duration: std::time::Duration| Micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     match summary {
@@ -173,14 +173,14 @@ pub(super) fn outcome(summary: OutcomeSummary) -> String {
         OutcomeSummary::Permanent => "permanent".to_owned(),
         OutcomeSummary::Snooze { delay, has_reason: false } => format!("snooze for {}", micros(delay)),
         OutcomeSummary::Snooze { delay, has_reason: true } => {
-            format!("snooze for {}, short of something", micros(delay))
+            format!("snooze for {}, with a reason", micros(delay))
         }
         OutcomeSummary::Crashed => "crashed".to_owned(),
         OutcomeSummary::NotCalled => "not called".to_owned(),
     }
 }
 
-/// Returns what goes wrong in an attempt, if the scenario has something in store for it.
+/// Returns the text of the fault in an attempt, if the scenario has one.
 pub(super) fn trouble(worker: &WorldWorker) -> Option<String> {
     match worker.does {
         Does::Succeed => None,

@@ -13,11 +13,11 @@ pub(super) type Serial = u32;
 /// The number of a task that works on runs; none is used twice.
 pub(super) type TaskNumber = u32;
 
-/// A worker and the run that it works on.
+/// A worker with its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct WorldWorker {
     pub(super) serial: Serial,
-    /// The task that works on it; none while it waits for its call behind another one.
+    /// The task that handles it; none while it waits behind another run.
     pub(super) task: Option<TaskNumber>,
     /// Its name, with its permit.
     pub(super) holder: Holder,
@@ -27,13 +27,13 @@ pub(super) struct WorldWorker {
     pub(super) does: Does,
     /// The time at which its handler ends, once it has begun.
     pub(super) ends_at: u64,
-    /// Its handler was called.
+    /// True once its handler was called.
     pub(super) begun: bool,
     /// The time at which it was cancelled, by the node's clock.
     pub(super) cancelled: Option<Timestamp>,
-    /// The number of facts that were decided when it started: with a journal they come before its call.
+    /// The number of facts decided when it started: with a journal they must be durable before its call.
     pub(super) decided: usize,
-    /// Its handler has ended or was dropped, or is not called any more.
+    /// True once its handler has ended or was dropped, or will not be called.
     pub(super) has_ended: bool,
     /// The outcome of its run, once its handler has ended.
     pub(super) outcome: Option<OutcomeSummary>,
@@ -46,23 +46,23 @@ pub(super) enum Does {
     Succeed,
     /// Kills each worker.
     Poison,
-    /// Behaves as the scenario says.
+    /// Behaves as the scenario has it.
     As(Behaviour),
 }
 
 impl WorldWorker {
-    /// Returns whether it hears that it is cancelled.
+    /// Returns whether it stops when it is cancelled.
     pub(super) const fn heeds(&self) -> bool {
         !self.begun
             || !matches!(self.does, Does::As(Behaviour::Blocks { .. } | Behaviour::Deaf { .. } | Behaviour::Stuck))
     }
 
-    /// Its lane in the trace.
+    /// Returns its lane in the trace.
     pub(super) fn lane(&self) -> Lane {
         Lane::Worker(u16::try_from(self.holder.number()).unwrap_or(u16::MAX))
     }
 
-    /// The behaviour that the scenario gives it.
+    /// Returns the behaviour that the scenario has for it.
     pub(super) const fn behaviour(&self) -> Option<Behaviour> {
         match self.does {
             Does::As(behaviour) => Some(behaviour),

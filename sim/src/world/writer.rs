@@ -1,5 +1,5 @@
-//! The writer of the journal: asks the node for the next job, does it, and reports what came of it, in
-//! steps of their own, so that whatever else is ready can come between them.
+//! The writer of the journal: asks the node for the next job, does it, and reports the result, in separate steps, so
+//! that any other ready step can come between them.
 
 use eventful::engine::facts::Fact;
 use eventful::journal::{MaintainError, Maintained, OpenError, WriteError};
@@ -14,14 +14,14 @@ use crate::scenario::FaultKind;
 use crate::spec::fact_bytes;
 
 impl World<'_> {
-    /// Returns when the writer takes its next step. Its work with the disk waits while that stalls.
+    /// Returns the time of the writer's next step. Its work waits while the disk stalls.
     pub(super) fn write_time(&self) -> Option<u64> {
         let journal = self.journal.as_ref()?;
         let due = journal.routine.due(|at| self.world_time(at))?;
         Some(if matches!(journal.hand, WriterHand::Job(_)) { due.max(journal.stalled_until) } else { due })
     }
 
-    /// The writer takes its next step.
+    /// Takes the writer's next step.
     pub(super) fn write(&mut self) -> Result<(), Stop> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         match std::mem::replace(&mut journal.hand, WriterHand::Free) {
@@ -70,7 +70,12 @@ impl World<'_> {
     fn do_job(&mut self, job: Job) -> Result<(), Stop> {
         let has_log = self.journal.as_ref().is_some_and(|journal| journal.log.is_some());
         if !has_log && !matches!(job, Job::Open | Job::Close | Job::Wait(_)) {
-            return Err(Broken::new("journal", 10, format_args!("{job:?} of a journal that has failed")).into());
+            return Err(Broken::new(
+                "journal",
+                10,
+                format_args!("the node asks for {job:?}, but the journal has failed"),
+            )
+            .into());
         }
         match job {
             Job::Append => Ok(self.append()?),
@@ -86,7 +91,7 @@ impl World<'_> {
         }
     }
 
-    /// Returns whether the directory of the journal is not there.
+    /// Returns whether the directory of the journal is missing.
     fn is_gone(&self) -> bool {
         self.journal.as_ref().is_some_and(|journal| self.now < journal.gone_until)
     }
@@ -126,7 +131,7 @@ impl World<'_> {
         let (room, frames) = (journal.room(), journal.frames());
         match appended {
             Ok(()) => self.report_durable(room, frames),
-            // Nothing was written, so nothing is unknown: it is tried again.
+            // Nothing was written, so the state is known: the group is tried again.
             Err(WriteError::Full | WriteError::Unreachable { .. }) => {
                 self.probe(if is_gone { FaultKind::DiskGone } else { FaultKind::JournalFull });
                 self.note(|trace| trace.note_journal(|| "the next frame is refused".to_owned()));
@@ -152,13 +157,17 @@ impl World<'_> {
         drop(seen);
         self.give_room(room, true);
         journal_of(&mut self.journal).written += 1;
-        // Tickets that should leave now are looked for, whether one does or not.
+        // Tickets that must be sent now are checked, whether any is sent or not.
         self.observer.switches().act();
         let reported = self.drive(|node, now| node.appended(now, room, frames));
-        // After a panic of the node the log is sound: what else was decided is written.
+        // After a panic of the node the log is intact: facts that were decided before are written.
         let publishes = if matches!(reported, Err(Stop::Panicked)) { false } else { reported? };
         holds(publishes == (has_readers && !self.is_broken), || {
-            Broken::new("readers", 10, format_args!("facts are read: {has_readers}, and published: {publishes}"))
+            Broken::new(
+                "readers",
+                10,
+                format_args!("there are readers of facts: {has_readers}, but facts are published: {publishes}"),
+            )
         })?;
         let journal = journal_of(&mut self.journal);
         match publishes {
@@ -183,13 +192,13 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Keeps what the node is given as the journal's room.
+    /// Notes the free space that is reported to the node.
     pub(super) fn give_room(&mut self, room: u64, is_reachable: bool) {
         self.journal.iter_mut().for_each(|journal| journal.measured_at = self.now);
         self.seen().oracles.journal.iter_mut().for_each(|kept| kept.measure(room, is_reachable));
     }
 
-    /// A small step towards a snapshot.
+    /// Takes a small step towards a snapshot.
     fn maintain(&mut self) -> Result<(), Stop> {
         let (is_gone, Self { journal, node, .. }) = (self.is_gone(), &mut *self);
         let journal = journal_of(journal);
@@ -236,13 +245,13 @@ impl World<'_> {
             return Ok(self.die()?);
         }
         match sealed {
-            // Sealed or not, all that was acknowledged is there.
+            // Sealed or not, everything acknowledged is there.
             Ok(()) | Err(WriteError::Full | WriteError::Unreachable { .. }) => Ok(()),
             Err(error) => self.fail(&error),
         }
     }
 
-    /// Looks how much room there is, and whether the journal is there.
+    /// Checks the free space, and whether the journal is reachable.
     fn look(&mut self) -> Result<(), Stop> {
         let (is_gone, journal) = (self.is_gone(), journal_of(&mut self.journal));
         let (room, is_reachable) =
@@ -253,7 +262,7 @@ impl World<'_> {
         Ok(self.judge_found(found)?)
     }
 
-    /// Judges what a check of the journal means.
+    /// Checks the result of a check of the journal.
     fn judge_found(&self, found: Option<JournalSpace>) -> Result<(), Broken> {
         let seen = self.seen();
         let (Some(found), Some(kept)) = (found, &seen.oracles.journal) else { return Ok(()) };
@@ -263,7 +272,7 @@ impl World<'_> {
             (true, true) => JournalSpace::Short,
             (true, false) => JournalSpace::Room,
         };
-        holds(found == due, || Broken::new("journal", 9, format_args!("a look finds {found:?}, and {due:?} is so")))
+        holds(found == due, || Broken::new("journal", 9, format_args!("a check finds {found:?}, expected {due:?}")))
     }
 
     fn close(&mut self) -> Result<(), Stop> {
@@ -276,7 +285,7 @@ impl World<'_> {
         self.drive(|node, now| node.journal_closed(now))
     }
 
-    /// The journal has failed: what is not durable is unknown, and the engine is given up.
+    /// Abandons the engine after a failure of the journal: facts that are not durable are in doubt.
     pub(super) fn fail(&mut self, error: &WriteError) -> Result<(), Stop> {
         let (lost, is_fenced) = (self.unsynced(), *error == WriteError::Fenced);
         let journal = journal_of(&mut self.journal);
@@ -294,7 +303,7 @@ impl World<'_> {
         Ok(self.judge_given_up(given_up, lost)?)
     }
 
-    /// Facts that the node does not know to be durable.
+    /// Returns the number of facts that the node does not know to be durable.
     pub(super) fn unsynced(&self) -> usize {
         let seen = self.seen();
         seen.oracles.journal.as_ref().map_or(0, |kept| seen.oracles.decided() - kept.reported)
@@ -302,7 +311,7 @@ impl World<'_> {
 
     fn judge_given_up(&self, given_up: usize, lost: usize) -> Result<(), Broken> {
         holds(given_up == lost, || {
-            Broken::new("journal", 10, format_args!("{lost} facts may be lost, and {given_up} are said to be"))
+            Broken::new("journal", 10, format_args!("{lost} facts may be lost, but {given_up} are reported"))
         })
     }
 }
@@ -311,13 +320,13 @@ fn gone() -> WriteError {
     WriteError::Unreachable { cause: "the directory is gone".to_owned() }
 }
 
-/// Judges that a group is bounded by bytes, but for one fact.
+/// Checks that a group is bounded by bytes, but for one fact.
 fn judge_group(facts: &[Fact], limit_bytes: Option<usize>) -> Result<(), Broken> {
     let all_but_one: usize = facts.iter().rev().skip(1).map(fact_bytes).sum();
     match limit_bytes {
         Some(limit) if all_but_one >= limit => {
             let bytes = facts.iter().map(fact_bytes).sum::<usize>();
-            Err(Broken::new("journal", 9, format_args!("a group has {bytes} bytes, and {limit} make it full")))
+            Err(Broken::new("journal", 9, format_args!("a group has {bytes} bytes, but is full at {limit}")))
         }
         Some(_) | None => Ok(()),
     }

@@ -64,20 +64,21 @@ impl Model {
         is_full.then(|| overloaded(Bound::Bytes, self.config().overload_retry_after))
     }
 
-    /// A failed event is in memory already: when nothing else is pending, it may be of any size.
+    /// Returns the refusal of a redrive. A failed event is in memory already: if nothing else is pending, it may be of
+    /// any size.
     pub(super) fn refuse_again(&self, event: EventNumber) -> Option<Refusal> {
         let size = event_bytes(&self.known(event).event);
         self.refuse_pending().or_else(|| if self.expected.bytes > 0 { self.refuse_bytes(size) } else { None })
     }
 
-    /// Redrive obeys this too: a redriven event is pending again.
+    /// Returns the refusal for pending events, which applies to redrives too.
     pub(super) fn refuse_pending(&self) -> Option<Refusal> {
         let is_full = self.expected.pending() >= self.config().max_pending as u64;
         is_full.then(|| overloaded(Bound::Pending, self.config().overload_retry_after))
     }
 
-    /// Expired records make room for a new one, a batch of them at most, or one while sweeps forget
-    /// nothing.
+    /// Returns the refusal for the number of records. Expired records make room for a new one: at most a batch of
+    /// them, or one while expiry is held.
     fn refuse_record(&mut self) -> Option<Refusal> {
         let most = self.config().max_records as u64;
         for _ in 0..if self.holds_expiry { 1 } else { self.config().sweep_batch.get() } {
@@ -95,12 +96,12 @@ impl Model {
         Some(overloaded(Bound::Records, retry_after))
     }
 
-    /// Returns when the first record is to be forgotten.
+    /// Returns the time at which the first record is to be forgotten.
     fn first_end(&self) -> Option<Timestamp> {
         self.expected.all().filter_map(|(_, record)| self.forgotten_at(record)).min()
     }
 
-    /// Forgets a record, in the last fact when that forgets others and has room.
+    /// Forgets a record: in the last fact if that forgets others and has room.
     pub(super) fn forget(&mut self, event: EventNumber) {
         self.note_dropped(event);
         let key = self.key(event);

@@ -34,7 +34,7 @@ impl Model {
         self.effects.push(Effect::Enqueue(Ticket::new(number)));
     }
 
-    /// A ticket that comes out of the channel proves all lower ones lost. One that is not in this
+    /// Presents a ticket. A ticket that comes out of the channel proves all lower ones lost. One that is not in this
     /// channel proves nothing.
     pub(super) fn start(&mut self, ticket: Ticket) -> Answer {
         self.channel.blocked_at = None;
@@ -64,7 +64,7 @@ impl Model {
         Answer::Held
     }
 
-    /// The records of lost tickets go to the head of the line, in their order.
+    /// Returns the records of lost tickets to the head of the line, in their order.
     fn put_back(&mut self, lost: Vec<ModelTicket>) {
         let mut events = Vec::new();
         for entry in lost {
@@ -97,7 +97,7 @@ impl Model {
         Answer::Noted
     }
 
-    /// Returns whether the marker has been in the channel for too long; it is given as long again.
+    /// Returns whether the marker has been in the channel for too long; its time then begins again.
     pub(super) fn marker_overdue(&mut self) -> bool {
         let overdue = self.channel.marker_due().is_some_and(|due| due <= self.now);
         if overdue {
@@ -106,7 +106,7 @@ impl Model {
         overdue
     }
 
-    /// The marker in the channel is given the whole time again.
+    /// Begins the time of the marker in the channel again.
     pub(super) fn rearm_marker(&mut self) {
         let again = self.now + self.config().stuck_after;
         for entry in &mut self.channel.entries {
@@ -122,8 +122,8 @@ impl Model {
         }
     }
 
-    /// Returns when the channel is to be tested: its oldest ticket has been in it for too long. A void one counts
-    /// too, for it takes the room of one that does.
+    /// Returns the time at which the channel must be tested: when its oldest ticket has been in it for too long. A
+    /// void ticket counts too, as it takes the room of another one.
     pub(super) fn stuck_at(&self) -> Option<Timestamp> {
         if self.channel.marker_due().is_some() {
             return None;
@@ -133,7 +133,7 @@ impl Model {
         Some((oldest + self.config().stuck_after).max(quiet_until.unwrap_or_default()))
     }
 
-    /// The ticket of an event, if it has one, is void from now on.
+    /// Makes the ticket of an event void, if it has one.
     pub(super) fn void_ticket(&mut self, event: EventNumber) {
         for entry in &mut self.channel.entries {
             if entry.holds == TicketContent::Record(event) {

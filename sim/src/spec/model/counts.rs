@@ -1,4 +1,4 @@
-//! Everything that the model counts, under names.
+//! The counters of the model, by name.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use eventful::{
 
 use crate::spec::FactCounts;
 
-/// A counter's name and its label; without label it is empty.
+/// The name of a counter and its label; the label may be empty.
 pub type Label = (&'static str, &'static str);
 
-/// Counters, and the durations that went into the histograms. What is zero is absent.
+/// Counters, and the durations in the histograms. Zeros are absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ModelCounts(BTreeMap<Label, u64>);
 
@@ -37,17 +37,17 @@ impl ModelCounts {
         self.add((name, "micros"), duration.as_micros() as u64);
     }
 
-    /// Reads a counter.
+    /// Returns a counter.
     pub fn count(&self, label: Label) -> u64 {
         self.0.get(&label).copied().unwrap_or_default()
     }
 
-    /// Every counter that is not zero.
+    /// Returns every counter that is not zero.
     pub fn all(&self) -> impl Iterator<Item = (Label, u64)> {
         self.0.iter().map(|(label, count)| (*label, *count))
     }
 
-    /// Returns what an engine has counted.
+    /// Returns the counters of an engine.
     pub fn of(metrics: &Metrics) -> Self {
         let mut counts = Self::default().with_facts(&FactCounts::of(&metrics.facts));
         counts.add_tallies(metrics);
@@ -57,7 +57,7 @@ impl ModelCounts {
         counts
     }
 
-    /// The same, with how many facts there were.
+    /// Adds the numbers of facts.
     #[must_use]
     pub fn with_facts(mut self, facts: &FactCounts) -> Self {
         self.add(("accepted", ""), facts.accepted);
@@ -96,7 +96,7 @@ impl ModelCounts {
     }
 }
 
-/// The label of a failure to enqueue.
+/// Returns the label of a failure to enqueue.
 pub(super) fn cause_name(cause: EnqueueFailure) -> &'static str {
     match cause {
         EnqueueFailure::Full => "full",

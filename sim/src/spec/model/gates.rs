@@ -1,4 +1,4 @@
-//! Gates: how many events of a type are past theirs is counted each time.
+//! Gates: the number of events past a gate is counted each time.
 
 use eventful::{Status, engine::PolicyId};
 
@@ -7,19 +7,19 @@ use crate::scenario::EventNumber;
 use crate::spec::{EventLimits, gate_of, policy_of};
 
 impl Model {
-    /// What bounds the runs of an event.
+    /// Returns the bounds of an event's runs.
     pub(super) fn limits(&self, event: EventNumber) -> EventLimits {
         EventLimits::of(self.config(), self.known(event).event.event_type())
     }
 
-    /// The name of the policy of an event: the patterns say which it is, the engine how it is called.
+    /// Returns the id of an event's policy: found by the patterns, named as in the engine.
     pub(super) fn policy_id(&self, event: EventNumber) -> Option<PolicyId> {
         let event_type = self.known(event).event.event_type();
         let (number, _) = policy_of(self.config(), event_type)?;
         self.config().types.find(event_type?).filter(|id| id.index() == number)
     }
 
-    /// An eligible record comes to its gate, or to the line when it has none.
+    /// Adds an eligible record to its gate, or to the line if it has none.
     pub(super) fn arrive(&mut self, event: EventNumber) {
         match gate_of(self.config(), &self.known(event).event) {
             None => self.line.push(event),
@@ -30,7 +30,7 @@ impl Model {
         }
     }
 
-    /// Lets through what waits, gate by gate in the order of those that wait, as far as limits allow.
+    /// Opens the gates for waiting records, in the order in which they wait, as far as limits allow.
     pub(super) fn open_gates(&mut self) {
         while let Some(at) = self.gated.iter().position(|event| self.may_pass(*event)) {
             let event = self.gated.remove(at);
@@ -43,7 +43,7 @@ impl Model {
         self.past(gate) < limit
     }
 
-    /// Events that are past a gate: in the line, in the channel, or running.
+    /// Returns the number of events past a gate: in the line, in the channel, or running.
     fn past(&self, gate: usize) -> usize {
         let queued = self.channel.entries.iter().filter_map(|entry| match entry.holds {
             TicketContent::Record(event) => Some(event),

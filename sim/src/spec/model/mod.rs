@@ -1,8 +1,8 @@
-//! The reference model: what the engine must do, in the plainest words that a program has.
+//! The reference model: the engine as a program that is as simple as possible.
 //!
-//! Every list is a list and every search visits everything. What it decides it applies to a
-//! [`ReferenceState`], as a fact. What a caller can see of an engine (answer, effects, facts, records, counts,
-//! the next deadline) can be asked of the model too.
+//! Every list is a list and every search visits everything. Decisions are applied to a [`ReferenceState`], as facts.
+//! Everything that a caller can see of an engine (result, effects, facts, records, counts, the next deadline) the
+//! model has too.
 
 mod admission;
 mod channel;
@@ -28,24 +28,24 @@ pub use tickets::{ModelChannel, ModelTicket, TicketContent};
 use super::{Numbering as _, ReferenceRecord, ReferenceState, Register};
 use crate::scenario::EventNumber;
 
-/// An engine without cleverness.
+/// An engine without optimization.
 #[derive(Debug, Clone)]
 pub struct Model {
     /// The latest time that it was given.
     pub now: Timestamp,
-    /// The phase in the life of the engine.
+    /// The phase of the engine.
     pub phase: Phase,
-    /// True if sweeps forget nothing.
+    /// True if expiry is held.
     pub holds_expiry: bool,
-    /// The state that its facts make: the records, and what they add up to.
+    /// The state of the facts: the records, and their sums.
     pub expected: ReferenceState,
     /// The numbers of the keys that it has seen.
     pub keys: Register,
     /// The times at which the runs in flight must end, in the order of their starts.
     pub deadlines: Vec<(RunId, Timestamp)>,
-    /// Waiting records whose time has not come or was not yet noticed, in order of that time.
+    /// Waiting records whose time has not come or was not yet noticed, by that time.
     pub delayed: Vec<(Timestamp, EventNumber)>,
-    /// Eligible records that wait at gates, in the order in which they came there.
+    /// Eligible records that wait at gates, in the order of their arrival.
     pub gated: Vec<EventNumber>,
     /// Eligible records without a ticket that may start, first in first out.
     pub line: Vec<EventNumber>,
@@ -53,9 +53,9 @@ pub struct Model {
     pub channel: ModelChannel,
     /// Terminal records, in the order in which they ended.
     pub ended: Vec<EventNumber>,
-    /// Runs started since the opening.
+    /// The number of runs started since the opening.
     pub runs: u64,
-    /// The counts beside facts.
+    /// The counters of everything but facts.
     pub tallies: ModelCounts,
     /// Failed events that were forgotten.
     pub dropped: Vec<Dropped>,
@@ -85,7 +85,7 @@ impl From<&DroppedFailure> for Dropped {
     }
 }
 
-/// The consequences of a command.
+/// The response to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelResponse {
     /// The result for its caller.
@@ -97,7 +97,7 @@ pub struct ModelResponse {
 }
 
 impl Model {
-    /// An empty engine, opened at `now`.
+    /// Creates an empty engine, opened at `now`.
     pub fn new(config: Config, now: Timestamp) -> Self {
         let mut model = Self {
             now,
@@ -122,7 +122,8 @@ impl Model {
         model
     }
 
-    /// Returns what the engine must return, do and decide. A `now` before the last one counts as the last one.
+    /// Executes a command. Returns the result, the effects and the facts that the engine must have. A `now` before the
+    /// last one counts as the last one.
     pub fn execute(&mut self, now: Timestamp, command: &Command) -> ModelResponse {
         self.now = self.now.max(now);
         let answer = self.dispatch(command);
@@ -151,7 +152,7 @@ impl Model {
         }
     }
 
-    /// Applies a fact. What it puts where, and whether it takes it away again, is up to the caller.
+    /// Applies a fact. The caller changes the lists.
     fn decide(&mut self, change: Change) {
         let fact = Fact { at: self.now, change };
         self.apply(&fact);
@@ -159,51 +160,51 @@ impl Model {
     }
 
     fn apply(&mut self, fact: &Fact) {
-        self.expected.apply(fact, &self.keys).expect("what the model decides follows from what it has decided");
+        self.expected.apply(fact, &self.keys).expect("the model's facts follow from each other");
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub fn config(&self) -> &Config {
         &self.expected.config
     }
 
-    /// The epoch.
+    /// Returns the epoch.
     pub fn epoch(&self) -> Epoch {
         self.expected.epoch.unwrap_or_default()
     }
 
-    /// The record of `key`, unless its retention has ended: swept or not, it is absent then.
+    /// Returns the record of `key`, unless its retention has ended: swept or not, it is absent then.
     pub fn record(&self, key: &Key) -> Option<&ReferenceRecord> {
         self.find(key).map(|event| self.known(event))
     }
 
-    /// The event of `key`, unless its retention has ended.
+    /// Returns the event of `key`, unless its retention has ended.
     fn find(&self, key: &Key) -> Option<EventNumber> {
         self.keys.number(key).filter(|event| self.expected.present(*event, self.now).is_some())
     }
 
-    /// Every record with its key, in the order of keys, those past their retention included until they
-    /// are forgotten.
+    /// Returns every record with its key, in the order of keys, those past their retention included until they are
+    /// forgotten.
     pub fn records(&self) -> impl Iterator<Item = (&Key, &ReferenceRecord)> {
         self.keys.all().filter_map(|(key, event)| Some((key, self.expected.record(event)?)))
     }
 
-    /// Keys of the records of this status, as [`Self::records`] has them.
+    /// Returns the keys of the records of this status, as [`Self::records`] has them.
     pub fn records_with(&self, status: Status) -> impl Iterator<Item = &Key> {
         self.records().filter(move |(_, record)| record.status() == status).map(|(key, _)| key)
     }
 
-    /// Returns when the next record reaches the end of its retention.
+    /// Returns the time at which the next record reaches the end of its retention.
     pub fn next_expiry(&self) -> Option<Timestamp> {
         self.expected.all().filter_map(|(_, record)| self.expected.forgets_at(record.stage)).min()
     }
 
-    /// Everything that is counted.
+    /// Returns all counters.
     pub fn counts(&self) -> ModelCounts {
         self.tallies.clone().with_facts(&self.expected.counts)
     }
 
-    /// Returns when a run in flight must end.
+    /// Returns the time at which a run in flight must end.
     pub fn deadline(&self, run: RunId) -> Option<Timestamp> {
         self.deadlines.iter().find(|(other, _)| *other == run).map(|(_, at)| *at)
     }

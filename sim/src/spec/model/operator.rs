@@ -1,4 +1,4 @@
-//! Commands of operators: redrive, discard, pause, and the end.
+//! Commands of operators: redrive, discard, pause, and shutdown.
 
 use eventful::{
     Key, Status,
@@ -57,7 +57,7 @@ impl Model {
         self.effects.push(Effect::Abort(run));
     }
 
-    /// Pauses or resumes. Nothing is presented during a pause, so its time does not count against a marker.
+    /// Pauses or resumes. Nothing is presented while paused, so that time does not count against a marker.
     pub(super) fn pause(&mut self, paused: bool) -> Answer {
         if self.phase == Phase::Stopped {
             return Answer::Refused(Refusal::ShuttingDown);
@@ -76,7 +76,7 @@ impl Model {
         Answer::Noted
     }
 
-    /// The runs end in the order of their deadlines.
+    /// Interrupts all runs, in the order of their deadlines.
     pub(super) fn abort_inflight(&mut self) -> Answer {
         self.deadlines.sort_by_key(|(run, at)| (*at, *run));
         for (run, _) in self.deadlines.clone() {

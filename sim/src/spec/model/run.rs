@@ -1,4 +1,4 @@
-//! Runs: how they start, and what their end makes of the event.
+//! Runs: their start, and the effect of their end on the event.
 
 use eventful::{
     Timestamp,
@@ -29,7 +29,7 @@ impl Model {
         Answer::Running(Run { event, id, attempt, charged, max_attempts, policy, deadline, lifetime_end })
     }
 
-    /// The event whose current run this is, as long as an outcome of it counts.
+    /// Returns the event whose current run this is, as long as an outcome of it counts.
     fn current(&self, run: RunId) -> Option<EventNumber> {
         self.expected.of_run(run).filter(|_| self.phase != Phase::Stopped)
     }
@@ -81,7 +81,7 @@ impl Model {
         self.abort(event, Cause::Interrupted, "interrupted by shutdown");
     }
 
-    /// Ends a run that its worker has not ended.
+    /// Ends a run from outside.
     fn abort(&mut self, event: EventNumber, cause: Cause, error: &str) {
         let run = self.end_run(event, cause, Some(ErrorText::new(error)));
         self.effects.push(Effect::Abort(run));
@@ -109,7 +109,7 @@ impl Model {
         run
     }
 
-    /// Returns what becomes of an event, to the microsecond.
+    /// Returns the exact fate of an event.
     fn next(&self, event: EventNumber, fate: RunFate) -> AfterRun {
         let (record, config) = (self.known(event), self.config());
         match fate {
@@ -124,7 +124,7 @@ impl Model {
         }
     }
 
-    /// A run ends now, in whatever way: it has no deadline any more, and its time is counted.
+    /// Removes the deadline of a run that ends, and counts its duration. Returns the run.
     pub(super) fn close_run(&mut self, event: EventNumber) -> RunId {
         let (run, started_at) = self.known(event).stage.run().expect("a run in flight");
         self.deadlines.retain(|(other, _)| *other != run);
@@ -132,7 +132,7 @@ impl Model {
         run
     }
 
-    /// Puts a record where it waits: at its gate or at the tail of the line, or among the delayed.
+    /// Puts a record in its place: at its gate, at the tail of the line, or among the delayed.
     pub(super) fn wait(&mut self, event: EventNumber, eligible_at: Timestamp) {
         if eligible_at <= self.now {
             self.arrive(event);

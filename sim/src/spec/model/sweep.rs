@@ -1,4 +1,4 @@
-//! Sweeps: everything that time makes due.
+//! Sweeps: all work that time makes due.
 
 use eventful::{
     Timestamp,
@@ -53,7 +53,7 @@ impl Model {
         }
     }
 
-    /// The item that a sweep in this phase handles first, due or not.
+    /// Returns the item that a sweep in this phase handles first, due or not.
     fn earliest_item(&self) -> Option<ModelDue> {
         let retry = self.delayed.first().filter(|_| self.phase == Phase::Running);
         let retry =
@@ -63,13 +63,14 @@ impl Model {
         items.filter(|item| !self.holds_expiry || item.kind != ModelDueKind::Expiry).min()
     }
 
-    /// The record that is the first to be forgotten.
+    /// Returns the record that is the first to be forgotten.
     pub(super) fn first_expiring(&self) -> Option<EventNumber> {
         let items = self.expected.all().filter_map(|(event, record)| self.item_of(event, record));
         items.filter(|item| item.kind == ModelDueKind::Expiry).min().map(|item| item.event)
     }
 
-    /// Of records that expire at one time, failed ones come first, then the one that ended first.
+    /// Returns the item of a record. Of records that expire at one time, failed ones come first, then the one that
+    /// ended first.
     fn item_of(&self, event: EventNumber, record: &ReferenceRecord) -> Option<ModelDue> {
         match record.stage {
             Lifecycle::Received(_) | Lifecycle::FailedRetry(_) => None,
@@ -84,7 +85,7 @@ impl Model {
         }
     }
 
-    /// Returns when the engine wants its next sweep, and why.
+    /// Returns the time at which the engine needs its next sweep, and the reason.
     pub fn next_deadline(&self) -> Option<Deadline> {
         let item = self.earliest_item().map(|item| Deadline { at: item.at, why: item.kind.wake() });
         let fed = self.phase == Phase::Running && !self.expected.paused;
@@ -102,7 +103,7 @@ impl Model {
     }
 }
 
-/// Something that time makes due.
+/// Work that time makes due.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct ModelDue {
     at: Timestamp,
@@ -111,7 +112,7 @@ struct ModelDue {
     event: EventNumber,
 }
 
-/// In the order in which a sweep handles what is due at one time.
+/// The kinds of due work, in the order in which a sweep handles those of one time.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum ModelDueKind {
     Run,
