@@ -17,7 +17,7 @@ use crate::sut::Sut;
 /// both take as long as there are records.
 const CHECKED_RECORDS: u64 = 100;
 
-/// The number of sweeps after which a run must have started, if one is to start at all.
+/// The number of sweeps after which a run must have started, if one is to start at all: far more than any test needs.
 const MAX_WAKES: usize = 10_000;
 
 /// An engine, its clock and its channel, driven by hand.

@@ -98,6 +98,7 @@ impl<H: Handler, T: PartialEq + Debug> Explorer<H, T> {
         }
         let mut single = suspects(&case);
         single.retain(|suspect| self.kinds.contains(&suspect.fault));
+        // Stable, so that equal ranks keep the order in which the faults struck.
         single.sort_by_key(|suspect| rank(suspect.fault));
         let mut cases =
             single.into_iter().map(|suspect| TestCase { disturbances: vec![suspect], ..case.test_case.clone() });

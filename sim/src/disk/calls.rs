@@ -148,6 +148,7 @@ impl SimulatedDisk {
     fn write_part(&mut self, handle: DiskHandle, at: u64, bytes: &[u8], fault: DiskFault) -> Result<usize, DiskError> {
         let part = self.rng().index(bytes.len());
         self.file(handle)?.write(at, &bytes[..part]);
+        // A short write takes at least one byte; otherwise it fails.
         if fault == DiskFault::ShortWrite && part > 0 {
             return Ok(part);
         }
@@ -180,6 +181,7 @@ impl SimulatedDisk {
         let has = self.file(handle)?.len();
         let grows_by = len.saturating_sub(has);
         let is_struck = self.strike(&DiskFault::OF_ALLOCATIONS).is_some();
+        // Half of the failures leave the file as it was, half grow it by a part.
         if is_struck && self.rng().below(2) == 0 {
             return Err(DiskError::Io);
         }
@@ -207,6 +209,7 @@ impl SimulatedDisk {
                 self.file(handle)?.drop_dirty();
                 Err(DiskError::Io)
             }
+            // The bytes stay dirty, so that a power cut can take them.
             Some(DiskFault::SyncLies) => Ok(()),
             stalls => {
                 if stalls.is_some() {

@@ -82,6 +82,7 @@ pub fn crash_everywhere(seed: u64, effort: Effort, make: Maker<'_>) -> Result<Tr
     let ledger = crashes.write(&drive, &mut rng.stream("history"))?;
     let mut moments = drive.disk().take_history();
     let changes = drive.disk().changes();
+    // The crash after the last change.
     moments.push(DiskImage { changes, disk: drive.disk().clone() });
     for moment in &moments {
         let at_moment = |broken: Broken| Broken {

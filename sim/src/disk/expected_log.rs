@@ -159,6 +159,7 @@ impl ReplayedJournal {
     /// [`Broken`] if the journal has anything but a prefix of the groups that were appended.
     pub fn audit(&mut self, ledger: &mut ExpectedLog) -> Result<LostGroups, Broken> {
         let found = self.next().previous().number() as usize;
+        // The group in doubt was written after all.
         if found == ledger.kept.len() + 1 && ledger.open.is_some() {
             ledger.keep(0);
         }
@@ -267,6 +268,7 @@ impl JournaledEngine {
         let result = self.log.append(facts);
         match &result {
             Ok(()) => ledger.keep(changes()),
+            // The group stays open: the next opening shows whether it was written.
             Err(WriteError::Unknown { .. }) => {}
             Err(_) => ledger.refuse(),
         }

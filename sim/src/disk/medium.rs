@@ -216,6 +216,7 @@ impl SimulatedDisk {
         let mut bits = chosen.map_or(0, |(survivors, _)| survivors);
         let mut fate = |stream: &mut Stream| {
             let Some((_, rest)) = chosen else { return SectorFate::draw(stream) };
+            // Changes beyond 64 have no bit, and so do not survive.
             let survives = bits & 1 == 1;
             bits >>= 1;
             match rest {
@@ -243,6 +244,7 @@ impl SimulatedDisk {
     }
 
     fn restart(&mut self) {
+        // Handles of the life before are refused from now on.
         self.life = DiskLife(self.life.0 + 1);
         self.stops_at = None;
     }
@@ -276,6 +278,7 @@ impl SimulatedDisk {
     }
 
     pub(super) fn begin(&mut self, life: DiskLife, changes: bool) -> Result<(), DiskError> {
+        // Reads of a stopped disk still succeed: the process dies at its next change.
         if life != self.life || (changes && self.stops_at.is_some_and(|at| self.changes >= at)) {
             return Err(DiskError::Dead);
         }

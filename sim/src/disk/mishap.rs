@@ -72,6 +72,7 @@ impl SimulatedDisk {
 
     /// Keeps a file that is being removed, so that it can return.
     pub(super) fn keep_removed(&mut self, name: &str, file: u64) {
+        // A free choice, which bounds memory.
         const KEPT: usize = 8;
         if let Some(file) = self.files.get(&file) {
             self.removed.push((name.to_owned(), file.clone()));

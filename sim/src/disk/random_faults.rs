@@ -112,6 +112,7 @@ impl DiskFamily {
         for fault in calls {
             let lies = self == Self::Lies && fault == DiskFault::SyncLies;
             let belongs = fault.is_survivable() || (self == Self::Damage && fault != DiskFault::SyncLies);
+            // Lies are more frequent, as each must meet a power cut to have an effect.
             let rate = stream.between(100, if lies { 30_000 } else { 4000 }) as u32;
             if lies || belongs && stream.below(2) == 0 {
                 trouble = trouble.with(fault, rate);

@@ -129,6 +129,7 @@ impl Tier for DiskTier {
     }
 
     fn check(scenario: &DiskScenario, path: &str) -> Result<(), FileError> {
+        // A free choice far above drawn scenarios: a larger one, written by hand, would look like a hang.
         const MOST: usize = 10_000;
         if scenario.size() <= MOST {
             return Ok(());

@@ -160,6 +160,7 @@ pub(super) fn settle(
         SectorFate::Survives => new,
         SectorFate::Lost => old,
         SectorFate::Torn => {
+            // Either end of the sector may be the new one.
             let (split, head) = (stream.index(SECTOR_BYTES), stream.below(2) == 0);
             let new = new.unwrap_or_else(zeros);
             edit(&mut |at, byte| {
@@ -169,6 +170,7 @@ pub(super) fn settle(
             })
         }
         SectorFate::Garbage => {
+            // Zeros and repeated bytes, too: a check may take these for valid more easily than random ones.
             let noise = [0, u64::from(u8::MAX), 0x0101_0101_0101_0101, stream.number()][stream.index(4)];
             edit(&mut |at, byte| *byte = noise.wrapping_mul(at as u64 | 1).to_le_bytes()[at % 8])
         }

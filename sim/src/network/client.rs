@@ -29,8 +29,8 @@ const PATIENT: Duration = Duration::from_secs(5);
 /// The bytes in flight of a connection with small buffers, in each direction: less than a batch and its results.
 const WINDOW_BYTES: usize = 500;
 
-/// The pause before a request is sent again, for each try so far. Longer than two
-/// ticks, so that the next try can meet another state.
+/// The pause before a request is sent again, for each try so far. Longer than two ticks, so that the next try can meet
+/// another state.
 const PAUSE: Duration = Duration::from_millis(12);
 
 /// Sends the client's requests in their order.

@@ -49,6 +49,7 @@ impl VirtualClock {
 
     /// Advances the time to `elapsed` since the beginning.
     pub(super) fn reach(&self, elapsed: Duration) {
+        // Hosts are at different times within a tick; the clock of all never goes back.
         self.latest.fetch_max(micros(EPOCH + elapsed), Ordering::Relaxed);
     }
 

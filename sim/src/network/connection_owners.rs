@@ -101,7 +101,7 @@ pub(super) fn attributes(key: KeyNumber) -> Vec<(&'static str, String)> {
     if key.is_multiple_of(3) { vec![other, tenant] } else { Vec::new() }
 }
 
-/// The longest delay that an event of a scenario asks for.
+/// The longest delay that an event of a scenario asks for: that of the table in [`start`].
 pub(super) const LONGEST_DELAY: Duration = Duration::from_millis(30);
 
 /// A start time in the past, as a client writes it: such an event starts at once.

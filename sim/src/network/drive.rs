@@ -48,6 +48,7 @@ impl NetworkScenario {
         let verdict = drive.go_through();
         stage.judge(verdict);
         let virtual_micros = u64::try_from(drive.sim.elapsed().as_micros()).unwrap_or(u64::MAX);
+        // What destructors of the last process do is no part of the run.
         stage.mute(true);
         drop(drive);
         stage.count_disk_faults();
@@ -78,6 +79,7 @@ impl NetworkRun {
     fn new(stage: &Arc<RunContext>) -> Self {
         let scenario = &stage.scenario;
         let mut sim = turmoil::Builder::new()
+            // A fixed epoch and seed make the run depend on the scenario alone.
             .epoch(UNIX_EPOCH + EPOCH)
             .rng_seed(scenario.seed)
             .tick_duration(TICK)
@@ -167,6 +169,7 @@ impl NetworkRun {
         };
         inspect_process(&self.stage, up, now)?;
         drop(door);
+        // A process that has ended is checked at once: later its memory is gone.
         if !running || self.ticks.is_multiple_of(KEPT_EVERY) {
             self.look_whether_kept()?;
         }

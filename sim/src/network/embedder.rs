@@ -27,6 +27,7 @@ where
     F: Fn(&Arc<RunContext>) -> Result<Option<Eventful>, StartError>,
 {
     while stage.with(|notes, _| notes.armed.starts_unpolled()) {
+        // A start that the disk or a hook refused ends the process, as a start that is served does.
         let Some(eventful) = start_and_drop(stage, &start)? else { return Ok(false) };
         let ended = timeout(AT_ONCE, eventful.shutdown(None)).await;
         stage.judge(holds(ended.is_ok(), || {
@@ -62,6 +63,7 @@ pub(super) async fn submit(stage: Arc<RunContext>, eventful: Eventful, item: Sub
     let event = connection_owners::event(item);
     let memory = stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &ClientCall::Submit(item)));
     let mut submitting = Box::pin(eventful.submit(event));
+    // Polled once, to see whether this submitter waits for room before time passes.
     let begun = std::future::poll_fn(|cx| Poll::Ready(submitting.as_mut().poll(cx))).await;
     if eventful.stats().is_ok_and(|stats| stats.submitters_waiting > 0) {
         stage.with(|notes, _| notes.coverage.reach("submitter waited for room"));
@@ -137,6 +139,7 @@ async fn wait(stage: &Arc<RunContext>, eventful: &Eventful, number: KeyNumber, m
             holds(may_be_gone, || broken(number, "the result is that there is no such event"))
         }
         Err(WaitError::Unavailable(Unavailable::Unknown)) => {
+            // Only a failure of the journal, and so a reopening, may leave the result unknown.
             holds(before.is_none() || before != reopenings(eventful), || {
                 broken(number, "the result is unknown, and the journal has not failed")
             })
@@ -176,6 +179,7 @@ impl EndWaiter {
 impl Drop for EndWaiter {
     fn drop(&mut self) {
         let generation = self.generation;
+        // A waiter of an earlier process was no longer counted once the next one began.
         self.stage.with(|notes, _| notes.ends_awaited -= u32::from(notes.ledger.generation == generation));
     }
 }

@@ -34,6 +34,7 @@ impl NetworkRun {
         if self.faults.restart_at.is_some_and(|at| at <= now) {
             self.faults.restart_at = None;
             self.reach("server restarted");
+            // turmoil drops the old host with its tasks before it starts the new one.
             self.tear_down(|drive| drive.sim.bounce("server"));
         }
     }
@@ -49,6 +50,7 @@ impl NetworkRun {
                 self.faults.present.push((now + ms(*for_ms), *kind));
             }
             NetworkFaultKind::Outage { outage, down_ms } => {
+                // A process that is down or already ends cannot be ended once more.
                 let stopping = self.door.borrow().as_ref().is_none_or(|up| up.ends_by.is_some());
                 if stopping {
                     return;
@@ -83,6 +85,7 @@ impl NetworkRun {
                 let Some(drive) = &self.stage.drive else { return };
                 let mut disk = drive.disk();
                 let taken = CAPACITY_BYTES - disk.room();
+                // Only the reserve stays free: outcomes still fit, new events do not.
                 disk.resize(taken + RESERVE_BYTES);
                 drop(disk);
                 self.faults.present.push((now + ms(*for_ms), *kind));
@@ -105,6 +108,7 @@ impl NetworkRun {
         }
         let until = self.stage.with(|notes, now| {
             let span = which(&mut notes.absence);
+            // Overlapping faults make one span: the time without a disk counts from its beginning.
             let since = span.filter(|span| now <= span.until).map_or(now, |span| span.since);
             let until = span.map_or(now, |span| span.until).max(now + lasts);
             *span = Some(AwaitedSpan { since, until });
@@ -243,6 +247,7 @@ impl NetworkRun {
             self.note(&NetworkStep::FaultOver(&kind));
             match kind {
                 NetworkFaultKind::Link { client, trouble, .. } => self.mend_link(client, trouble),
+                // Resuming twice is harmless: a client may have resumed meanwhile.
                 NetworkFaultKind::Pause { .. } => self.order(Order::Resume),
                 NetworkFaultKind::DiskFull { .. } => self.clear_disk(),
                 NetworkFaultKind::Outage { .. }
@@ -293,6 +298,7 @@ impl NetworkRun {
             drive.disk().trouble().end();
         }
         self.faults.healed = true;
+        // A restart that is pending comes at once: the time to finish counts from now.
         self.faults.restart_at = self.faults.restart_at.map(|_| now);
         self.note(&NetworkStep::Healed);
     }

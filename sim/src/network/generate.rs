@@ -15,7 +15,7 @@ use crate::seeded_rng::{SeededRng, Stream};
 
 /// The number of keys that clients share: few enough that clients meet on the same event.
 const KEYS: u64 = 24;
-/// The number of clients.
+/// The number of clients. A free choice: with three, two can conflict while a third uses the same events.
 const CLIENTS: u64 = 3;
 /// The number of requests of each client. A free choice: it sets how long a seed takes.
 const REQUESTS: usize = 20;

@@ -28,11 +28,12 @@ pub(super) const INSPECTION: Duration = Duration::from_secs(5);
 /// The timeout of each response: nothing can delay one any more.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// The number of records that are requested one by one.
+/// The number of records that are requested one by one. A free choice: more take longer.
 const SINGLE: usize = 3;
 
 /// Checks that the front shows what the adapter has.
 pub(super) async fn live(stage: Arc<RunContext>, eventful: Eventful) -> turmoil::Result {
+    // Written as a client, so that the whole path through HTTP is compared with the library's.
     let mut inspector = Inspector { line: ClientLine::new(&stage, INSPECTOR_NUMBER), eventful, asked: 0 };
     let verdict = inspector.look().await;
     stage.judge(verdict);
@@ -129,6 +130,7 @@ impl Inspector {
         let before = self.known(number).await?;
         let payload = number.is_multiple_of(2);
         let shown = self.ask(&wire::look(number, payload), "a record").await?;
+        // The record may have changed between the two reads, so either is right.
         let looks: Vec<_> = before.into_iter().chain(self.known(number).await?).collect();
         // The record may have been forgotten meanwhile.
         if looks.len() < 2 && shown.status == 404 { Ok(()) } else { front::record(&shown, payload, &looks) }
@@ -189,6 +191,7 @@ impl Inspector {
         let mut verdict = Ok(());
         for _ in 0..LOOKS {
             let shown = self.get(path).await?;
+            // The front cuts pages at the same threshold.
             let most = limit.min(self.eventful.config().thresholds().listed);
             let page = self.eventful.find(filter, after, most).await;
             let page = page.map_err(|why| unlike(format_args!("a page is not there at rest: {why}")))?;
@@ -208,6 +211,7 @@ impl Inspector {
         }
         let Some(item) = self.owed_of(shown).first().copied() else { return Ok(()) };
         let other = SubmittedItem { payload: item.payload.wrapping_add(1), ..item };
+        // Two of the lines are blank, and one is no JSON: all count in the line numbers.
         let lines = ["", "{\"id\":", &wire::envelope(item), " ", &wire::envelope(other)].join("\n");
         let answer = self.ask(&wire::batch(&lines), "a batch").await?;
         let due = [(2, "invalid"), (3, "duplicate"), (5, "conflict")];
@@ -241,6 +245,7 @@ impl Inspector {
             front::refused_as(&answer, "conflict")?;
             front::received(&answer, &Digest::of(b"null"))?;
         }
+        // Other events than above, if there are enough.
         for item in known.into_iter().rev().take(SINGLE) {
             let answer = self.ask(&wire::forwarded(item), "an event sent on").await?;
             front::is_of(&answer, 200, front::JSON)?;

@@ -95,6 +95,7 @@ impl Intercept for ObservedStore {
     }
 
     fn append(&mut self, journal: &mut dyn Journal, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        // A directory that is gone refuses the append before the simulated disk sees it.
         let appended = self.reach(journal).and_then(|()| journal.append(expected, frame));
         self.stage.with(|notes, now| {
             let kept = appended.is_ok();

@@ -108,6 +108,7 @@ impl RunContext {
             notes.armed.open();
             notes.shutdown_panicked = false;
             (notes.shutdowns_waiting, notes.ends_awaited) = (0, 0);
+            // Processes are numbered from 1, so that 0 means none.
             notes.ledger.generation += 1;
             notes.calm.process(true);
             notes.trace.note(now, &NetworkStep::Opened { generation: notes.ledger.generation });
@@ -193,6 +194,7 @@ impl RunNotes {
         if !self.oracles.is_durable() {
             return self.see(fact);
         }
+        // Readers of an engine that a fault broke may lack facts that are durable.
         if !self.armed.has_broken() {
             let verdict = self.oracles.durable.delivered(fact);
             self.judge(verdict);
@@ -206,6 +208,7 @@ impl RunNotes {
         for fact in &facts {
             self.see(fact);
             if let Change::Finished { end: AttemptEnd::Crashed, .. } = fact.change
+                // Runs that crash in the frame that begins with an epoch were in flight before the opening.
                 && let Some(Change::Epoch(_)) = facts.first().map(|first| &first.change)
             {
                 self.coverage.reach("run crashed at opening");

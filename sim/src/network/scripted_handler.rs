@@ -107,6 +107,7 @@ impl Drop for PlayedRun {
     fn drop(&mut self) {
         let (key, attempt, finished) = (self.key, self.attempt, self.finished);
         self.stage.with(|notes, now| {
+            // A handler that is dropped with its process proves nothing about the engine.
             if notes.muted {
                 return;
             }
@@ -142,6 +143,7 @@ fn judge(notes: &mut RunNotes, event: &Event, attempt: &Attempt, key: KeyNumber,
             format_args!("the handler of e{key} was called for {}, which was already stopped", attempt.run()),
         )
     })?;
+    // With synced starts the handler may see only runs whose start the journal has.
     let starts = notes.oracles.syncs_starts() && run != Some(attempt.run());
     holds(!starts, || durable::uncharged(key, attempt.run()))?;
     let charged = record.map_or(0, |record| record.charge.charged);
@@ -166,6 +168,8 @@ async fn outlive(stage: Arc<RunContext>, key: KeyNumber, attempt: Attempt, for_m
     }
 }
 
+/// The interval of heartbeats of a task that outlives its run: shorter than each run timeout, so that it could keep one
+/// alive.
 const BEAT_MS: u32 = 15;
 
 fn beat(stage: &Arc<RunContext>, key: KeyNumber, attempt: &Attempt) {

@@ -77,7 +77,8 @@ pub(super) enum Order {
     },
 }
 
-/// The time for which requests in progress may continue when the server stops.
+/// The time for which requests in progress may continue when the server stops: within the range of client timeouts, so
+/// that some end in time and some do not.
 pub(super) const CLOSE_GRACE: Duration = Duration::from_millis(40);
 
 /// Runs one process of the server.
@@ -89,6 +90,7 @@ pub(super) async fn live(stage: Arc<RunContext>, door: ServerProcess) -> turmoil
     let Some(eventful) = start(&stage)? else { return Ok(()) };
     // A reader that is dropped at once must cost nothing from then on.
     drop(eventful.subscribe(1)?);
+    // The buffer holds more facts than a run makes, so that a lag is always a bug.
     stage.open(eventful.subscribe(1 << 20)?);
     *door.borrow_mut() = Some(Up {
         eventful: eventful.clone(),
@@ -243,6 +245,7 @@ async fn operate(stage: Arc<RunContext>, eventful: Eventful, mut inbox: Unbounde
 async fn shut_down(stage: Arc<RunContext>, eventful: Eventful, timeouts: Vec<Duration>, awaited: bool) {
     stage.with(|notes, _| notes.shutdowns_waiting += 1);
     let before = eventful.stats().ok().filter(|stats| given_up(stats).is_none());
+    // Read before the calls begin: their duration includes the first poll.
     let since = stage.clock.now();
     let troubles = troubles(&stage);
     let timeout = timeouts.iter().min().copied().unwrap_or_default();

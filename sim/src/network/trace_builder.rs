@@ -7,7 +7,7 @@ use super::step::{INSPECTOR_NUMBER, NetworkStep};
 use crate::failure::Broken;
 use crate::trace::{AttemptFate, Lane, MessageFate, Trace, TraceEntry, What};
 
-/// The greatest number of characters of a response that are shown.
+/// The greatest number of characters of a response that are shown. A free choice.
 const BODY: usize = 200;
 
 /// Builds the entries of a run's trace.

@@ -26,9 +26,11 @@ pub(super) fn request(call: &ClientCall) -> Vec<u8> {
     match call {
         ClientCall::Submit(item) => with_body("/v1/events", "content-type: application/json\r\n", &envelope(*item)),
         ClientCall::SubmitByHeader(item) => {
+            // The header is a quoted string of RFC 8941, in which these two are escaped.
             let id = id(item.key).replace('\\', "\\\\").replace('"', "\\\"");
             let texts = listed_attributes(item.key);
             let (mut query, mut header) = (query(item.key, '?'), format!("idempotency-key: \"{id}\"\r\n"));
+            // Both places for attributes are used: the header and the query.
             match item.key.is_multiple_of(2) {
                 _ if texts.is_empty() => {}
                 true => header += &format!("eventful-attributes: {texts}\r\n"),
@@ -140,6 +142,7 @@ pub(super) const SIGNING_SECRET: &str = "shared with the sender";
 /// Returns the signature of a payload, an HMAC by RFC 2104, in hexadecimal digits.
 pub(super) fn signature(item: SubmittedItem) -> String {
     let pad = |byte: u8| {
+        // RFC 2104: the key is padded with zeros to the block of the hash, which has 64 bytes for SHA-256.
         let key = SIGNING_SECRET.bytes().chain(std::iter::repeat(0)).take(64);
         key.map(|part| part ^ byte).collect::<Vec<_>>()
     };

@@ -74,6 +74,7 @@ fn judge_accepted(expected: &ReferenceState, seen: &Observation<'_>, size_bytes:
 /// Checks a redrive. Its bytes are in memory already, so an event that is larger than the bound may wait alone.
 fn judge_redriven(expected: &ReferenceState, seen: &Observation<'_>, size_bytes: usize) -> Result<(), Broken> {
     let config = seen.config;
+    // Equal means that no other event is pending.
     let fits = expected.bytes <= config.max_bytes as u64 || expected.bytes == size_bytes as u64;
     within(fits && expected.pending() <= config.max_pending as u64, expected, seen)
 }

@@ -9,7 +9,8 @@ use crate::failure::Broken;
 /// run slow, as the check reads every record.
 const FEW_RECORDS: u64 = 32;
 
-/// With more records the engine is checked after every step whose number is a multiple of this.
+/// With more records the engine is checked after every step whose number is a multiple of this. A free choice between
+/// speed and a violation that is found close to its cause.
 const EVERY: u32 = 16;
 
 pub(super) fn judge(seen: &Observation<'_>) -> Result<(), Broken> {

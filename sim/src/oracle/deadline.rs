@@ -38,6 +38,7 @@ fn judge_reason(seen: &Observation<'_>, deadline: Deadline) -> Result<(), Broken
 fn judge_spin(seen: &Observation<'_>, deadline: Deadline) -> Result<(), Broken> {
     let Answer::Swept(swept) = seen.answer else { return Ok(()) };
     let handled = swept.retries_due + swept.expired_runs + swept.forgotten;
+    // After a sweep that was cut short more work may be due.
     let cut = handled as usize >= seen.config.sweep_batch.get();
     match cut || deadline.at > seen.now {
         true => Ok(()),

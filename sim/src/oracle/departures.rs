@@ -19,6 +19,7 @@ pub(crate) struct Departures {
 impl Departures {
     /// Adds the tickets of a step after which this many facts were decided.
     pub(super) fn decide(&mut self, seen: &Observation<'_>, decided: usize) {
+        // Tickets of the old channel are void, and new ones follow.
         if seen.said == CommandSummary::ChannelLost {
             self.forget();
         }

@@ -68,6 +68,7 @@ impl Fold {
     fn add(&mut self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let (mut at, mut power) = (0, 10);
+        // The bounds are 1, 2 and 5 times each power of ten; a duration equal to one belongs to it.
         while at + 1 < Self::BUCKETS && micros > power * [1, 2, 5][at % 3] {
             at += 1;
             power *= if at.is_multiple_of(3) { 10 } else { 1 };

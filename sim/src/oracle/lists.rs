@@ -58,6 +58,7 @@ impl Listing {
         holds(page.records.len() <= (*limit).max(1), || {
             broken(format_args!("a page of {limit} has {} records", page.records.len()))
         })?;
+        // The last record may exceed the limit: it is what made the page full.
         let bytes: usize = page.records.iter().rev().skip(1).map(|record| record.size_bytes).sum();
         let limit_bytes = view.expected.config.thresholds().page_bytes;
         holds(page.records.len() < 2 || bytes < limit_bytes, || {
@@ -69,6 +70,7 @@ impl Listing {
                 return Err(broken(format_args!("{} is on a page, but does not match {filter:?}", record.key)));
             };
             let mut shown = record.clone();
+            // Durability is checked where the page is shown.
             shown.durable = true;
             let wrong = view.expected.record(event).and_then(|known| known.difference(&shown));
             wrong.map_or(Ok(()), |wrong| Err(broken(format_args!("event {event} on a page {wrong}: {record:?}"))))?;

@@ -87,6 +87,7 @@ impl CountedMetrics {
         }
         same("expired runs of a sweep", expired_runs, expired)?;
         same("records that a sweep forgets", swept_away, forgotten)?;
+        // Delayed before and added by the sweep, without those that are still delayed.
         let due = (self.delayed + retried).saturating_sub(seen.gauges.delayed);
         same("retries that a sweep finds due", u64::from(retries_due), due)
     }

@@ -173,8 +173,10 @@ impl Oracles {
     ///
     /// [`Broken`] if a promise does not hold.
     pub fn judge(&mut self, seen: &Observation<'_>) -> Result<(), Broken> {
+        // An opening in memory has no result of its own, so its violation is reported here.
         std::mem::replace(&mut self.opening, Ok(()))?;
         self.step_ends = self.facts.len() + seen.facts.len();
+        // The checks down to the facts need the state before the step.
         payload::judge(&self.expected, seen)?;
         dropped::judge_records(&self.expected, seen)?;
         operator::judge(&self.expected, seen)?;
@@ -204,6 +206,7 @@ impl Oracles {
                 _ => {}
             }
         }
+        // The checks from here on need the state after the step.
         self.shutdown.count(&self.expected, seen.said);
         dropped::judge(&self.expected, seen, failed_before)?;
         gates::judge_waiting(&self.expected, seen)?;

@@ -34,6 +34,7 @@ impl Oracles {
         let lost = self.facts.len() - kept;
         for fact in self.facts.drain(kept..) {
             if let Change::Forgotten(keys) = &fact.change {
+                // A forgetting that was lost did not happen: promises about its events hold again.
                 keys.iter().filter_map(|key| key_table.number(key)).for_each(|event| self.ledger.recall(event));
             }
         }

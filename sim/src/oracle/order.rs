@@ -63,6 +63,7 @@ impl ExpectedLine {
     fn judge_fact(&mut self, expected: &ReferenceState, seen: &Observation<'_>, fact: &Fact) -> Result<(), Broken> {
         match &fact.change {
             Change::Accepted(event) => {
+                // A delayed or gated event joins when the engine notices that it may start, which cannot be seen.
                 if not_before(event).is_none_or(|at| at <= fact.at) && !may_be_gated(seen.config, event) {
                     self.join(seen.key_table.number(event.key()), fact.at);
                 }

@@ -32,6 +32,7 @@ impl Started {
             return broken(format!("{ended} runs were ended from outside, but the effects are {:?}", seen.effects));
         }
         seen.facts.iter().try_for_each(|fact| self.judge_timeout(seen, &fact.change))?;
+        // Checked with the deadlines from before the step, and only then updated.
         self.deadlines.retain(|(run, _)| expected.of_run(*run).is_some());
         match (seen.answer, seen.said) {
             (Answer::Running(run), _) => self.deadlines.push((run.id, run.deadline)),

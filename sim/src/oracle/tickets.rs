@@ -116,10 +116,12 @@ impl SentTickets {
             CommandSummary::Discard(event) => {
                 let waits =
                     expected.present(event, seen.now).is_some_and(|record| record.stage.eligible_at().is_some());
+                // The ticket of a discarded event stays in the channel without a record.
                 self.void += usize::from(waits);
                 Ok(())
             }
             CommandSummary::Sweep => {
+                // A ticket that a sweep sends may be a marker, which cannot be seen from outside.
                 self.marker |= !seen.effects.is_empty();
                 Ok(())
             }
@@ -147,6 +149,7 @@ impl SentTickets {
         let number = ticket.number();
         let is_marker = *seen.answer == Answer::Marked;
         if *seen.answer == Answer::Stale {
+            // A ticket may be stale only if it has lost its record.
             if was_there && self.void == 0 {
                 return broken(format!("ticket {number} was sent, but has no record"));
             }

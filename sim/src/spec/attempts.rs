@@ -69,6 +69,7 @@ pub enum RunFate {
 impl Ruling {
     /// Returns the ruling at `now` on the end of a run of an event with this charge.
     pub fn of(config: &Config, limits: &EventLimits, charge: Charge, now: Timestamp, cause: Cause) -> Self {
+        // A start that is given back does not count as an attempt.
         let given_back = Charge { charged: charge.charged.saturating_sub(1), ..charge };
         match cause {
             Cause::Done => Self { end: AttemptEnd::Done, charge, next: RunFate::Completed },
@@ -94,6 +95,7 @@ impl Ruling {
         if charge.charged < limits.max_attempts {
             return Self { end, charge, next: RunFate::AfterBackoff { floor } };
         }
+        // Crashes and timeouts keep their own name, so that operators see why the event failed.
         let end = if end == AttemptEnd::Retry { AttemptEnd::Failed } else { end };
         Self { end, charge, next: RunFate::Failed }
     }
@@ -183,6 +185,7 @@ fn causes(end: AttemptEnd, next: AfterRun, now: Timestamp) -> [Option<Cause>; 2]
 fn backoff(config: &EventLimits, charged: u32) -> (Duration, Duration) {
     let mut most = config.backoff.base;
     for _ in 1..charged {
+        // Avoids an overflow after many attempts.
         if most >= config.backoff.cap {
             break;
         }

@@ -12,6 +12,7 @@ impl ReferenceDowntimes {
     /// Adds an opening after the last fact at `last`, when the first of all terminal records ended at `oldest`. At
     /// most `most` are kept apart.
     pub(super) fn open(&mut self, until: Timestamp, last: Timestamp, oldest: Option<Timestamp>, most: usize) {
+        // A downtime counts only for records that were terminal before it.
         self.0.retain(|downtime| oldest.is_some_and(|oldest| downtime.until > oldest));
         let lasted = until.since(last);
         if oldest.is_some() && !lasted.is_zero() {

@@ -104,6 +104,7 @@ impl ReferenceState {
     pub fn forgets_at(&self, stage: Lifecycle) -> Option<Timestamp> {
         let at = stage.terminal_at()?;
         let is_failed = matches!(stage, Lifecycle::Failed(_));
+        // Without a retention of their own failed events are kept until an operator decides.
         let retention = if is_failed { self.config.failed_retention? } else { self.config.retention };
         Some(at + retention + self.downtimes.since(at))
     }

@@ -8,7 +8,7 @@ use eventful::{
 /// The bytes of a UUID as text.
 const UUID_BYTES: usize = 36;
 
-/// The approximate bytes of a fact beside its event or its keys: times, names and numbers. The node uses the same
+/// The approximate bytes of a fact beside its event or its keys: times, names and numbers. The engine uses the same
 /// estimate.
 const REST_BYTES: usize = 64;
 

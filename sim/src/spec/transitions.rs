@@ -70,11 +70,13 @@ impl ReferenceState {
 
     fn accept(&mut self, now: Timestamp, event: EventNumber, accepted: &Event) -> Result<(), Broken> {
         let at = usize::from(event);
+        // Numbers of events are small, so the list has few gaps.
         if self.records.len() <= at {
             self.records.resize(at + 1, None);
         }
         self.counts.accepted += 1;
         let is_time = !matches!(accepted.not_before(), Some(NotBefore::After(_)));
+        // A delay is turned into a time at acceptance: else it would begin again with each opening.
         holds(is_time, || {
             broken(1, format_args!("event {event} was accepted with a delay, but has no time to start"))
         })?;
@@ -101,6 +103,7 @@ impl ReferenceState {
             record.attempt += 1;
             record.charge.charged += 1;
             let Charge { charged, snoozes, refunds } = record.charge;
+            // The counts of starts that were given back are bounded too, so their sum bounds all starts.
             let starts = charged + snoozes + refunds;
             holds(eligible_at <= now, || {
                 broken(8, format_args!("event {event} was started at {now}, before {eligible_at}"))
@@ -130,6 +133,7 @@ impl ReferenceState {
                 AfterRun::Failed => record.stage = Lifecycle::Failed(now),
                 AfterRun::Retry { eligible_at } => record.stage = Lifecycle::FailedRetry(eligible_at),
             }
+            // A completed record is a tombstone, without charge and history.
             if ended.next != AfterRun::Completed {
                 record.charge = ended.charge;
                 record.remember(run, now, ended.end, ended.error, most);
@@ -168,6 +172,7 @@ impl ReferenceState {
         self.by_status[status] -= 1;
         self.counts.forgotten[status] += 1;
         self.count_bytes(record.bytes(), (0, 0));
+        // A pending event is lost; of a terminal one the duplicate check is.
         let promise = if record.status().is_terminal() { 2 } else { 1 };
         holds(may_be_forgotten, || {
             broken(promise, format_args!("event {event} was forgotten, but is {:?}", record.stage))

@@ -34,6 +34,7 @@ impl WorldJournal {
 
     /// Checks that a recovery is possible without the snapshot that was just made.
     pub(super) fn judge_ways_back(&mut self, made: Sequence) -> Result<(), Broken> {
+        // A snapshot may be made again in the place of a rotten one.
         self.rot.rotten.remove(&made);
         let excused = core::mem::take(&mut self.rot.has_struck_meanwhile);
         match excused || self.ways_besides(made) > 0 {

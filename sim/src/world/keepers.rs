@@ -26,6 +26,7 @@ impl World<'_> {
                 return self.end_dispatcher();
             }
             self.dispatcher.restarts += 1;
+            // A stall was that of the dispatcher that died.
             (self.dispatcher.routine, self.dispatcher.stalled_until) = (Routine::Awake, 0);
             self.note(|trace| trace.note_world("a new channel and dispatcher take the places of the old ones"));
             return Ok(());
@@ -167,6 +168,7 @@ impl World<'_> {
                 return self.end_sweeper();
             }
             (self.sweeper.restarts, self.sweeper.routine) = (self.sweeper.restarts + 1, Routine::Awake);
+            // Results that waited while it was dead are excused.
             self.hindered = self.hindered.max(self.now);
             return Ok(());
         }

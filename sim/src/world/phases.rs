@@ -29,7 +29,7 @@ const LAST_STEPS: u32 = 12;
 const SLACK: Duration = Duration::from_secs(3);
 
 /// The greatest time in which a process recovers from the last fault. Tries to open a journal, to start a dead task
-/// again, or to start the process, are at most one second apart.
+/// again, or to start the process, are at most one second apart, so this allows many of them.
 const RECOVERY_MICROS: u64 = 60_000_000;
 
 /// The reason why a run stops before its end.
@@ -108,6 +108,7 @@ impl World<'_> {
         self.note(|trace| trace.note_world("audit: the results of clients are compared with the records"));
         self.audit(self.node.engine())?;
         self.audit_after_all()?;
+        // Only some runs, as this takes as long as the retentions.
         if self.scenario.seed.is_multiple_of(4) && ended == WorldEnd::Finished {
             self.become_idle(choices)?;
         }
@@ -213,6 +214,7 @@ impl World<'_> {
                 return self.wait_for_end(choices);
             }
             let has_resumed = self.resume()? | self.discard_unmatched()?;
+            // Without a further step no time will pass, so pending events would never end.
             let now = if went_on || has_resumed { self.latest } else { Timestamp::MAX };
             self.seen().oracles.judge_liveness(now, limit, &self.key_table, self.node.engine())?;
         }
@@ -291,6 +293,7 @@ impl World<'_> {
     /// Returns the time in which all runs must end if no event gets another ticket than the one it has.
     fn time_while_full(&self) -> Duration {
         let mut config = self.config_left();
+        // No event gets another ticket, so each has at most the run that it has now.
         (config.max_attempts, config.max_snoozes, config.max_refunds) = (1, 0, 0);
         (config.backoff.cap, config.max_retry_after, config.max_snooze) = Default::default();
         let late = |fault: &CoreFault| if let Injection::TicketLate { by, .. } = fault.what { by } else { 0 };
@@ -299,8 +302,8 @@ impl World<'_> {
         config.liveness_bound(usize::try_from(gauges.queued + gauges.inflight).unwrap_or(usize::MAX)) + late
     }
 
-    /// Returns the configuration without the permits that stuck handlers hold permanently, and with an `abort_grace` that
-    /// covers handlers that ignore cancellation.
+    /// Returns the configuration without the permits that stuck handlers hold permanently, and with an `abort_grace`
+    /// that covers handlers that ignore cancellation.
     fn config_left(&self) -> Config {
         let mut config = self.config.clone();
         let mut stuck = 0;

@@ -16,7 +16,7 @@ use crate::scenario::{FaultKind, Injection};
 /// The number of groups between two audits of the journal: an audit replays all of it, which takes long.
 const AUDIT_EVERY: u32 = 32;
 
-/// The time after which a process whose start failed is started again.
+/// The time after which a process whose start failed is started again. A free choice, short beside a run.
 const START_AGAIN_MICROS: u64 = 100_000;
 
 impl World<'_> {

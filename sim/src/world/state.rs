@@ -201,6 +201,7 @@ impl<'s> World<'s> {
         self.workers.hash(&mut mix);
         self.tasks.fingerprint(&mut mix);
         (self.dispatcher.routine, self.sweeper.routine, &self.ender).hash(&mut mix);
+        // Everything that decides later steps belongs here: else a search would skip a state that differs.
         self.clients.hash(&mut mix);
         self.journal.hash(&mut mix);
         let seen = self.seen();

@@ -34,6 +34,7 @@ impl World<'_> {
         let later = self.later();
         let choice = choices.choose(count + usize::from(later.is_some()));
         if let Some(later) = later.filter(|_| choice == count) {
+            // A shutdown is excused for this time.
             self.stood_still += later - self.now;
             (self.now, self.patience) = (later, self.patience - 1);
             return Ok(true);
@@ -94,6 +95,7 @@ impl World<'_> {
                 return Ok(Some((ready, count)));
             }
             let Some(next) = self.scheduled().into_iter().chain(times).flatten().min() else { return Ok(None) };
+            // Time passes only while all tasks sleep, so each must have a reason to.
             self.judge_pause(next)?;
             self.now = next;
         }
@@ -118,6 +120,7 @@ impl World<'_> {
         while let Some(fault) = self.scenario.faults.get(self.next_fault)
             && fault.at().is_none_or(|at| at <= self.now)
         {
+            // Faults of handlers have no time: they are read when the handler is called.
             if fault.at().is_some() {
                 self.event_queue.now(Task::Fault(self.next_fault as u32));
             }

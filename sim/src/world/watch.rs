@@ -15,7 +15,7 @@ use crate::oracle::{self, Health, JournalHealth};
 /// The number of steps between two checks of the node's readiness, which read all workers.
 const HEALTH_EVERY: u32 = 16;
 
-/// The time within which readiness shows that the disk is full or gone.
+/// The time within which readiness shows that the disk is full or gone: two intervals of the node's checks.
 const LOOKED_MICROS: u64 = 1_000_000;
 
 /// The difference by which the node's time is ahead of the wall clock, as it is given for its numbers. A free choice.

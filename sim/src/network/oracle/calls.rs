@@ -86,9 +86,11 @@ impl CallOracle {
         let called = self.keys.entry(key).or_default();
         let alone = !std::mem::replace(&mut called.alive, true);
         holds(alone, || broken(4, format_args!("two handlers run e{key} at a time")))?;
+        // The number of attempts rises over redrives and snoozes too.
         let rises = std::mem::replace(&mut called.attempt, attempt) < attempt;
         holds(rises, || broken(4, format_args!("attempt {attempt} of e{key} is not greater than the one before")))?;
         called.calls += 1;
+        // Each redrive, and each time that it was forgotten, allows all attempts again.
         let (calls, most) = (called.calls, (called.lives + 1) * self.most_in_a_life + called.given_back);
         holds(calls <= most, || broken(8, format_args!("e{key} was called {calls} times, {most} are allowed")))?;
         let newest = self.last_run.is_none_or(|last| last != run);

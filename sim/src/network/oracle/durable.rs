@@ -126,6 +126,7 @@ impl Durable {
     /// space was that reported after one of the two groups before.
     pub(in crate::network) fn leave(&mut self, facts: &[Fact]) -> OracleResult {
         let [before, last] = self.rooms;
+        // The space known to a decision may be from before the last group, as that is written meanwhile.
         self.rooms = [last, None];
         let (Some(before), Some(last)) = (before, last) else { return Ok(()) };
         let size = |fact: &Fact| if let Change::Accepted(event) = &fact.change { event_bytes(event) as u64 } else { 0 };
@@ -188,6 +189,7 @@ impl Durable {
 
     /// Checks the number of facts that a shutdown reports as not durable.
     pub(in crate::network) fn reported(&self, unsynced: u64) -> OracleResult {
+        // A group in doubt counts as not durable.
         holds(unsynced > 0 || !self.is_in_doubt(), || {
             broken("a shutdown reports that all is durable, but the last group is in doubt")
         })

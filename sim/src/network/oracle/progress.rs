@@ -53,6 +53,7 @@ impl Waits {
     pub(in crate::network) fn see(&mut self, now: Duration, stats: &Stats, config: &Config) -> OracleResult {
         let may_start = stats.phase == Phase::Running && !stats.paused;
         let waits = may_start && stats.channel_depth > 0 && stats.permits_free > 0;
+        // A new dispatcher has a new channel: its tickets have their full time.
         if !waits || stats.dispatcher_restarts > self.restarts {
             (self.since, self.restarts) = (None, stats.dispatcher_restarts);
             return Ok(());

@@ -114,11 +114,13 @@ impl Absence {
 
     /// Returns the state that a process must show which has been up since then, with this many facts not durable.
     pub(in crate::network) fn see(&mut self, now: Timestamp, up_since: Timestamp, unsynced: u64) -> AwaitedState {
+        // Without facts to write, a blocked writer is not noticed.
         let is_blocked = self.blocks_until(now).is_some() && unsynced > 0;
         self.waits_since = is_blocked.then(|| self.waits_since.unwrap_or(now).max(up_since));
         let gone_since = self.gone.filter(|span| span.holds(now)).map(|span| span.since.max(up_since));
         // While its writer is blocked, the server cannot check for the disk.
         let gone_since = gone_since.filter(|since| self.blocked.is_none_or(|blocked| blocked.until <= *since));
+        // The node checks at its own times, and this check runs at the end of a tick.
         let is_late = |since: Timestamp| since + SOON + TICK * 2 <= now;
         AwaitedState { is_late: self.waits_since.is_some_and(is_late) || gone_since.is_some_and(is_late) }
     }

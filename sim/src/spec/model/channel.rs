@@ -39,6 +39,7 @@ impl Model {
     pub(super) fn start(&mut self, ticket: Ticket) -> Answer {
         self.channel.blocked_at = None;
         let at = self.channel.entries.iter().position(|entry| entry.number == ticket.number());
+        // This channel does not have the ticket.
         let Some(at) = at else { return self.stale_ticket() };
         let presented = self.channel.entries.remove(at);
         let lost = self.channel.entries.drain(..at).collect();
