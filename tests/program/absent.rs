@@ -1,4 +1,4 @@
-//! A disk that goes while the program runs.
+//! A disk that vanishes while the program runs.
 
 use std::fs;
 

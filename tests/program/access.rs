@@ -1,4 +1,4 @@
-//! Who may call the server, and how targets know that a delivery is its own.
+//! Access to the server, and the proof to targets that a delivery is its own.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What `serve` says at its start.
+//! The lines that `serve` prints at its start.
 
 use crate::process::ServerChild;
 use crate::sink::Sink;

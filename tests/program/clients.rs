@@ -1,4 +1,4 @@
-//! Clients that submit until the server has answered, however often it dies meanwhile.
+//! Clients that submit until the server has responded, however often it dies meanwhile.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::ledger::{ClientLedger, SubmitResponse};
 
-/// Where the server is, life after life.
+/// The address of the server in each of its lives.
 #[derive(Default)]
 pub(crate) struct ServerAddress {
     now: Mutex<ServerLife>,
@@ -25,12 +25,12 @@ pub(crate) struct ServerAddress {
 struct ServerLife {
     number: u32,
     address: String,
-    /// It will not be killed.
+    /// True if it will not be killed.
     last: bool,
 }
 
 impl ServerAddress {
-    /// The server lives again.
+    /// Opens the address of the server's next life.
     pub(crate) fn open(&self, address: &str, last: bool) {
         let mut now = self.now.lock().expect("the place");
         *now = ServerLife { number: now.number + 1, address: address.to_owned(), last };
@@ -41,7 +41,7 @@ impl ServerAddress {
         self.now.lock().expect("the place").clone()
     }
 
-    /// The life after the one with this number.
+    /// Waits for the life after the one with this number.
     async fn after(&self, number: u32) -> ServerLife {
         loop {
             let moved = self.moved.notified();
@@ -62,7 +62,7 @@ impl SplitMix {
         Self(seed)
     }
 
-    /// A number below the bound.
+    /// Returns a number below the bound.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -79,7 +79,7 @@ pub(crate) struct OneRequestClient {
     ledger: Arc<ClientLedger>,
     place: Arc<ServerAddress>,
     pool: Pool<HttpConnector, Full<Bytes>>,
-    /// What it has sent before.
+    /// The submissions that it has sent.
     sent: Vec<Submission>,
 }
 
@@ -89,7 +89,7 @@ struct Submission {
     payload: String,
 }
 
-/// The server hung up, or has no answer now.
+/// The server hung up, or cannot respond now.
 struct NoAnswer;
 
 impl OneRequestClient {
@@ -99,14 +99,14 @@ impl OneRequestClient {
         Self { name, chance: SplitMix::new(name), ledger, place, pool, sent: Vec::new() }
     }
 
-    /// Submits until the server is in its last life, and has answered everything.
+    /// Submits until the server is in its last life, and has responded to everything.
     pub(crate) async fn run(mut self) {
         let mut life = self.place.after(0).await;
         while !life.last {
             let mut rest = self.compose();
             while !rest.is_empty() {
                 if self.send(&life.address, &mut rest).await.is_err() {
-                    assert!(!life.last, "the server hangs up, and nobody has killed it");
+                    assert!(!life.last, "the server hangs up, and no one has killed it");
                     life = self.place.after(life.number).await;
                 }
             }
@@ -114,13 +114,14 @@ impl OneRequestClient {
         }
     }
 
-    /// One event, or a batch of more than the server takes at once.
+    /// Returns one event, or a batch of more than the server takes at once.
     fn compose(&mut self) -> Vec<Submission> {
         let count = if self.chance.below(8) == 0 { 65 + self.chance.below(30) } else { 1 };
         (0..count).map(|_| self.submission()).collect()
     }
 
-    /// Mostly a new event; now and then an old one, one with another payload, or one that others send, too.
+    /// Returns mostly a new event; now and then an old one, one with another payload, or one that other clients send,
+    /// too.
     fn submission(&mut self) -> Submission {
         let (name, number) = (self.name, self.sent.len());
         let old = usize::try_from(self.chance.below(number as u64 + 1)).expect("an index");
@@ -142,7 +143,7 @@ impl OneRequestClient {
         submission
     }
 
-    /// Sends what is left, and takes away what is answered.
+    /// Sends what is left, and removes what has a result.
     async fn send(&self, address: &str, rest: &mut Vec<Submission>) -> Result<(), NoAnswer> {
         match &rest[..] {
             [one] => {
@@ -175,7 +176,7 @@ impl OneRequestClient {
         Ok(answer(outcome, &body, &body))
     }
 
-    /// Every answer that arrives counts, also when the rest does not.
+    /// Counts every result that arrives, also when the rest does not.
     async fn send_batch(&self, address: &str, rest: &mut Vec<Submission>) -> Result<(), NoAnswer> {
         let known: Vec<_> = rest.iter().map(|one| self.ledger.known(&one.id)).collect();
         let lines: Vec<_> = rest
@@ -186,10 +187,10 @@ impl OneRequestClient {
         let request = request.body(Full::from(lines.concat())).expect("a request");
         let response = self.pool.request(request).await.map_err(|_| NoAnswer)?;
         assert_eq!(response.status(), 200);
-        let (answers, whole) = read_lines(response).await;
+        let (results, whole) = read_lines(response).await;
         let mut left = Vec::new();
         for (at, submission) in rest.drain(..).enumerate() {
-            let Some(line) = answers.get(at) else {
+            let Some(line) = results.get(at) else {
                 left.push(submission);
                 continue;
             };
@@ -204,7 +205,7 @@ impl OneRequestClient {
     }
 }
 
-/// The lines that have arrived whole, and whether these were all.
+/// Returns the lines that have arrived whole, and whether these were all.
 async fn read_lines(response: Response<Incoming>) -> (Vec<Value>, bool) {
     let (mut body, mut text, mut whole) = (response.into_body(), Vec::new(), true);
     while let Some(frame) = body.frame().await {
@@ -220,7 +221,7 @@ async fn read_lines(response: Response<Incoming>) -> (Vec<Value>, bool) {
     (lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect(), whole)
 }
 
-/// Nothing when it is to be sent again.
+/// Returns the result of a submission; none when it is to be sent again.
 fn answer(outcome: &str, body: &Value, problem: &Value) -> Option<SubmitResponse> {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     match outcome {

@@ -69,7 +69,7 @@ impl Contained {
         Self { api, init: init[0] }
     }
 
-    /// Polls; gives up after many tries.
+    /// Polls until only the server is left; gives up after many tries.
     fn until_only_the_server_is_left(&self) {
         let mut left = Vec::new();
         for _ in 0..10_000 {
@@ -108,7 +108,7 @@ fn contained(namespaces: &[&str], shell: &[&str], args: &[&str]) -> Child {
     command.kill_on_drop(true).spawn().expect("unshare runs")
 }
 
-/// The processes whose parent this is; those that have ended, too.
+/// Returns the processes whose parent this is, also those that have ended.
 fn children(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("/proc").filter_map(|entry| {
         let process = entry.ok()?.file_name().to_str()?.parse::<u32>().ok()?;

@@ -115,8 +115,8 @@ async fn type_of_an_event_arrives_at_the_second_hop() {
 
 #[tokio::test]
 async fn temporary_failures_are_retried_on_kept_connections() {
-    let answers = ["500 Oh", "429 Slow Down\r\nretry-after: 0", "408 Late", "425 Early", "503 Busy"];
-    let sink = Sink::start(&answers).await;
+    let responses = ["500 Oh", "429 Slow Down\r\nretry-after: 0", "408 Late", "425 Early", "503 Busy"];
+    let sink = Sink::start(&responses).await;
     let server = ServerChild::start(&["--deliver", &sink.url]).await;
     server.submit("a", "/v1/events", "x").await;
     server.until("/v1/events/a", "completed").await;
@@ -149,7 +149,7 @@ async fn error_holds_the_status_and_the_start_of_the_response() {
             "410 Gone\r\ncontent-length: 7\r\n\r\na\x1b\0\r\n\tb",
             "the target answered 410 Gone\na\\u{1b}\\u{0}\\r\n\\tb",
         ),
-        // A body that does not come to its end.
+        // A body that never ends.
         ("410 Gone\r\ncontent-length: 9\r\n\r\nbegun", "the target answered 410 Gone\nbegun"),
         ("410 Gone", "the target answered 410 Gone"),
         (long, &*cut),
@@ -254,7 +254,7 @@ async fn request_is_sent_once_more_at_most() {
     server.until("/v1/events/a", "completed").await;
     server.submit("b", "/v1/events", "x").await;
     let record = server.until("/v1/events/b", "completed").await;
-    // One that was kept, a new one, and then another attempt.
+    // The kept connection, a new one, and then another attempt.
     assert_eq!((&record["attempt"], sink.count()), (&2.into(), 1 + 2 + 1));
 }
 
@@ -290,7 +290,7 @@ async fn start_at(now: Timestamp, data: &Path) {
     eventful.shutdown(None).await;
 }
 
-/// Percent-encoded, every byte of it.
+/// Encodes every byte with a percent sign.
 fn percent(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

@@ -37,7 +37,7 @@ async fn error_holds_the_end_of_standard_error() {
     for (command, error) in [
         ("printf 'a\\nb\\033\\n' >&2; exit 3", "the command ended with exit status: 3\na\nb\\u{1b}"),
         ("exit 3", "the command ended with exit status: 3"),
-        // What is left behind may keep standard error open.
+        // A process that is left behind may keep standard error open.
         ("echo bad >&2; sleep 20 & exit 3", "the command ended with exit status: 3\nbad"),
     ] {
         let server = ServerChild::start(&["--exec", command]).await;

@@ -1,4 +1,4 @@
-//! `eventful journal`: what an operator does with a journal, while a server has it open or not.
+//! `eventful journal`: the calls of an operator, while a server has the journal open or not.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -255,7 +255,7 @@ async fn journal_in_use_can_be_read_and_copied_but_not_mended() {
     let (code, stdout, stderr) = run(&["journal", "backup", home.dir(), &copy]).await;
     assert!(code == 0 && stdout.contains("frames     1 to 11: 11\nsnapshots  0\n"), "{stdout} {stderr}");
 
-    log.append(&[accepted(21)]).expect("the owner goes on");
+    log.append(&[accepted(21)]).expect("the owner continues");
     let (code, stdout, _) = run(&["journal", "verify", &copy]).await;
     assert!(code == 0 && stdout.contains("records    10: 9 received, 1 completed\nsound"), "{stdout}");
     let mut server = ServerChild::start(&["--data", &copy]).await;
@@ -308,7 +308,7 @@ async fn journal_without_read_permission_is_not_reported_as_absent() {
         let (code, _, stderr) = run(&[&["journal"], args].concat()).await;
         assert_eq!((code, stderr), (1, format!("error: {}: {words}\n", home.file().display())), "{args:?}");
     }
-    // Whoever runs this as root may read everything.
+    // A user who runs this as root may read everything.
     let directory = home.0.path();
     fs::set_permissions(directory, Permissions::from_mode(0o000)).expect("a directory");
     if fs::read_dir(directory).is_err() {
@@ -326,7 +326,7 @@ fn is_no_lock(file: &std::io::Result<fs::DirEntry>) -> bool {
 struct ProgramJournal(TempDir);
 
 impl ProgramJournal {
-    /// So many events in a frame each, of which the first is done.
+    /// Creates a journal with this many events in a frame each, of which the first is done.
     fn with_events(events: u64) -> Self {
         let home = Self(tempfile::tempdir().expect("a directory"));
         let mut log = home.open();
@@ -346,7 +346,7 @@ impl ProgramJournal {
         self.0.path().join("log-00000000000000000001")
     }
 
-    /// The bytes of all files, by name.
+    /// Returns the bytes of all files, by name.
     fn files(&self) -> BTreeMap<OsString, Vec<u8>> {
         let files = fs::read_dir(self.0.path()).expect("a directory").map(|file| file.expect("a file"));
         files

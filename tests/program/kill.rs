@@ -1,4 +1,4 @@
-//! What survives `kill -9`.
+//! Survival of `kill -9`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::ledger::{ClientLedger, EventAnswers, digest};
 use crate::process::{ServerChild, spawn};
 use crate::sink::Sink;
 
-/// How often it is killed.
+/// The number of kills: enough for each moment to be hit several times, and few enough for a test.
 const KILLS: usize = 60;
 const CLIENTS: u64 = 6;
-/// Enough for an event that is killed again and again.
+/// More attempts than an event that is killed again and again can need.
 const MAX_ATTEMPTS: &str = "50";
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn acknowledged_events_survive_many_kills_and_are_completed() {
     assert!(journal.extent().first > Sequence::FIRST, "no snapshot was made");
 }
 
-/// When a life ends.
+/// The moment at which a life ends.
 #[derive(Debug)]
 enum KillMoment {
     /// As soon as there is a process.
@@ -65,9 +65,9 @@ enum KillMoment {
     Opened,
     /// As soon as it serves.
     Serving,
-    /// When the server has said of so many more events that it has them.
+    /// Once the server has acknowledged this many more events.
     Acknowledged(usize),
-    /// When so many more attempts were seen.
+    /// Once this many more attempts were seen.
     Delivered(usize),
 }
 
@@ -95,8 +95,8 @@ struct KillRun {
 impl KillRun {
     async fn start() -> Self {
         let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kill-{}", std::process::id()));
-        let answers: Vec<_> = (0..5000).map(|n| if n % 7 == 0 { "500 Oh" } else { "204 No Content" }).collect();
-        let sink = Sink::start(&answers).await;
+        let responses: Vec<_> = (0..5000).map(|n| if n % 7 == 0 { "500 Oh" } else { "204 No Content" }).collect();
+        let sink = Sink::start(&responses).await;
         Self { data, sink, ledger: Arc::default(), place: Arc::default() }
     }
 
@@ -142,7 +142,7 @@ impl KillRun {
         }
     }
 
-    /// Counters are what they would be without a kill, but for attempts that kills have cost.
+    /// Checks that the counters are what they would be without a kill, but for attempts that kills have cost.
     fn audit_counters(&self, stats: &Value) {
         let events = self.ledger.count() as u64;
         assert_eq!(number(stats, "events_accepted_total"), events);
@@ -155,22 +155,22 @@ impl KillRun {
         assert!(ends >= self.sink.count() as u64);
     }
 
-    /// Every event that clients were told of is completed, with its payload, and was delivered once
-    /// in each of its attempts at most; no other event was.
+    /// Checks that every event that was acknowledged is completed, with its payload, and was delivered at most once in
+    /// each of its attempts, and that no other event was.
     async fn audit_events(&self, server: &ServerChild) {
         let mut deliveries = self.deliveries();
-        for (id, told) in self.ledger.all() {
+        for (id, acknowledged) in self.ledger.all() {
             let record = server.get(&format!("/v1/events/{id}")).await;
             assert_eq!(record["status"], "completed", "{record}");
-            assert_eq!(record["digest"], told.digest, "{record}");
+            assert_eq!(record["digest"], acknowledged.digest, "{record}");
             let attempts = deliveries.remove(&id).unwrap_or_default();
             assert!(!attempts.is_empty(), "{id} is completed, and was never delivered");
             assert!(attempts.last() <= record["attempt"].as_u64().as_ref(), "{attempts:?} {record}");
         }
-        assert!(deliveries.is_empty(), "nobody has sent {deliveries:?}");
+        assert!(deliveries.is_empty(), "no client has sent {deliveries:?}");
     }
 
-    /// The attempts that were seen of each event.
+    /// Returns the attempts that were seen of each event.
     fn deliveries(&self) -> BTreeMap<String, BTreeSet<u64>> {
         let mut deliveries = BTreeMap::<_, BTreeSet<_>>::new();
         for request in self.sink.requests() {
@@ -187,14 +187,14 @@ impl KillRun {
 
 impl Drop for KillRun {
     fn drop(&mut self) {
-        // What fails is looked at.
+        // The directory of a failure is kept for inspection.
         if !std::thread::panicking() {
             let _removed = std::fs::remove_dir_all(&self.data);
         }
     }
 }
 
-/// Polls until every event is over; gives up after many tries.
+/// Polls until every event has ended; gives up after many tries.
 async fn at_rest(server: &ServerChild, ledger: &ClientLedger) -> Value {
     let mut stats = Value::Null;
     for _ in 0..50_000 {

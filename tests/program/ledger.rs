@@ -1,4 +1,4 @@
-//! What clients were told, and what may be told after that.
+//! The results that clients got, and the results that may follow them.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -6,27 +6,27 @@ use std::sync::{Mutex, MutexGuard};
 use eventful::Event;
 use tokio::sync::Notify;
 
-/// What clients were told, by id.
+/// The results that clients got, by id.
 #[derive(Default)]
 pub(crate) struct ClientLedger {
-    told: Mutex<BTreeMap<String, EventAnswers>>,
+    known: Mutex<BTreeMap<String, EventAnswers>>,
     changed: Notify,
 }
 
-/// What clients were told about one event.
+/// The results that clients got about one event.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EventAnswers {
-    /// The digest of the payload that it has.
+    /// The digest of its payload.
     pub(crate) digest: String,
-    /// The server has said that it has it.
+    /// True if the server has acknowledged it.
     pub(crate) has: bool,
-    /// The server has said that it is completed.
+    /// True if the server has reported it as completed.
     pub(crate) completed: bool,
-    /// How often the server has said that it is new.
+    /// The number of times that the server has reported it as new.
     accepted: u32,
 }
 
-/// An answer to a submission.
+/// A response to a submission.
 #[derive(Debug)]
 pub(crate) enum SubmitResponse {
     Accepted,
@@ -35,29 +35,32 @@ pub(crate) enum SubmitResponse {
 }
 
 impl ClientLedger {
-    /// What was told about this event so far.
+    /// Returns what is known of this event so far.
     pub(crate) fn known(&self, id: &str) -> EventAnswers {
         self.lock().get(id).cloned().unwrap_or_default()
     }
 
-    /// Notes an answer. `known` is what was told when the submission was sent.
+    /// Records a response. `known` is what was known when the submission was sent.
     pub(crate) fn note(&self, id: &str, payload: &str, known: &EventAnswers, answer: SubmitResponse) {
         let mut all = self.lock();
-        let told = all.entry(id.to_owned()).or_default();
+        let event = all.entry(id.to_owned()).or_default();
         let digest = match &answer {
             SubmitResponse::Accepted | SubmitResponse::Duplicate { .. } => digest(id, payload),
             SubmitResponse::Conflict { stored_digest } => stored_digest.clone(),
         };
-        assert!(told.digest.is_empty() || told.digest == digest, "{id} has another payload now: {answer:?}, {told:?}");
-        told.digest = digest;
-        told.has = true;
+        assert!(
+            event.digest.is_empty() || event.digest == digest,
+            "{id} has another payload now: {answer:?}, {event:?}"
+        );
+        event.digest = digest;
+        event.has = true;
         match answer {
             SubmitResponse::Accepted => {
-                told.accepted += 1;
-                assert!(!known.has && told.accepted == 1, "{id} was there before, and is new: {told:?}");
+                event.accepted += 1;
+                assert!(!known.has && event.accepted == 1, "{id} was there before, and is new: {event:?}");
             }
             SubmitResponse::Duplicate { status } => {
-                told.completed |= status == "completed";
+                event.completed |= status == "completed";
                 assert!(!known.completed || status == "completed", "{id} was completed, and is {status}");
             }
             SubmitResponse::Conflict { stored_digest } => assert_ne!(stored_digest, self::digest(id, payload), "{id}"),
@@ -65,12 +68,12 @@ impl ClientLedger {
         self.changed.notify_waiters();
     }
 
-    /// How many events the server has said that it has.
+    /// Returns the number of events that the server has acknowledged.
     pub(crate) fn count(&self) -> usize {
         self.lock().len()
     }
 
-    /// Waits for as many events.
+    /// Waits for this many events.
     pub(crate) async fn until(&self, events: usize) {
         loop {
             let changed = self.changed.notified();
@@ -81,17 +84,17 @@ impl ClientLedger {
         }
     }
 
-    /// Every event, with what was told about it.
+    /// Returns every event, with what is known of it.
     pub(crate) fn all(&self) -> BTreeMap<String, EventAnswers> {
         self.lock().clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, EventAnswers>> {
-        self.told.lock().expect("no client has panicked")
+        self.known.lock().expect("no client has panicked")
     }
 }
 
-/// The digest of a payload, as the server shows it.
+/// Returns the digest of a payload, as the server shows it.
 pub(crate) fn digest(id: &str, payload: &str) -> String {
     Event::with_id(id, payload.to_owned()).expect("an event").digest().to_string()
 }

@@ -1,4 +1,4 @@
-//! A running program, and what can be asked of it.
+//! A running program, and the requests to it.
 
 use std::ops::Deref;
 use std::process::{Output, Stdio};
@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
-/// The program with these arguments, and nothing in its environment that changes it.
+/// Returns the program with these arguments, and nothing in its environment that changes it.
 pub(crate) fn program(args: &[&str]) -> Command {
     let mut command = Command::new("env");
     // A process under `nohup` ignores SIGHUP, and so would the program that it starts.
@@ -24,7 +24,7 @@ pub(crate) async fn run(args: &[&str]) -> (i32, String, String) {
     (status.code().expect("a code"), text(stdout), text(stderr))
 }
 
-/// What every server in a test is started with.
+/// The arguments with which every server in a test is started.
 const SERVE: [&str; 7] = ["serve", "--listen", "127.0.0.1:0", "--backoff", "1ms", "--backoff-cap", "2ms"];
 
 /// Begins to start `eventful serve` on a free port.
@@ -56,7 +56,7 @@ pub(crate) struct ServerChild {
     api: Api,
 }
 
-/// What a server offers at its address.
+/// The API of a server at its address.
 pub(crate) struct Api {
     pub(crate) address: String,
 }
@@ -74,7 +74,7 @@ impl ServerChild {
         Self::of(spawn(args)).await
     }
 
-    /// The server that was spawned, once it serves.
+    /// Returns the server that was spawned, once it serves.
     pub(crate) async fn of(mut child: Child) -> Self {
         let log = child.stderr.take().map(|log| BufReader::new(log).lines());
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
@@ -94,12 +94,12 @@ impl ServerChild {
         signal(self.id(), name);
     }
 
-    /// `kill -9`: it has no say in this.
+    /// Kills it with `kill -9`.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("it is killed");
     }
 
-    /// The next line of its output that holds this text.
+    /// Returns the next line of its output that holds this text.
     pub(crate) async fn says(&mut self, text: &str) -> String {
         while let Some(line) = self.lines.next_line().await.expect("output") {
             if line.contains(text) {
@@ -109,7 +109,7 @@ impl ServerChild {
         panic!("it does not say {text:?}");
     }
 
-    /// The next line of its log that holds this text.
+    /// Returns the next line of its log that holds this text.
     pub(crate) async fn logs(&mut self, text: &str) -> String {
         while let Some(line) = self.log.as_mut().expect("its log").next_line().await.expect("a log") {
             if line.contains(text) {
@@ -119,7 +119,7 @@ impl ServerChild {
         panic!("it does not log {text:?}");
     }
 
-    /// What it logs until it ends.
+    /// Returns its log to the end.
     pub(crate) async fn whole_log(mut self) -> String {
         let mut log = String::new();
         while let Some(line) = self.log.as_mut().expect("its log").next_line().await.expect("a log") {
@@ -128,7 +128,7 @@ impl ServerChild {
         log
     }
 
-    /// The rest of its output and of its log, up to its end.
+    /// Returns the rest of its output and of its log.
     pub(crate) async fn rest(self) -> (String, String) {
         let (mut output, mut log) = (self.lines.into_inner(), self.log.expect("its log").into_inner());
         let mut texts = (String::new(), String::new());
@@ -144,7 +144,7 @@ impl ServerChild {
 }
 
 impl Api {
-    /// The API of the server that says this first.
+    /// Returns the API of the server whose first line this is.
     pub(crate) fn introduced(line: &str) -> Self {
         let (_, address) = line.trim_end().split_once("http://").expect("an address");
         Self { address: address.to_owned() }
@@ -162,20 +162,20 @@ impl Api {
         answer
     }
 
-    /// The body of an answer.
+    /// Returns the body of a response.
     pub(crate) async fn get(&self, target: &str) -> Value {
         let answer = self.call(&format!("GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await;
         let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
         serde_json::from_str(body).expect("JSON")
     }
 
-    /// An answer as it was sent.
+    /// Returns a response as it was sent.
     pub(crate) async fn send(&self, method: &str, target: &str, headers: &str, body: &str) -> String {
         let head = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}");
         self.call(&format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await
     }
 
-    /// Asks until the answer has this status, and this text in it; gives up after many tries.
+    /// Repeats a call until the response has this status, and this text in it; gives up after many tries.
     pub(crate) async fn until_answer(&self, target: &str, status: u16, text: &str) {
         let mut answer = String::new();
         for _ in 0..10_000 {
@@ -198,7 +198,7 @@ impl Api {
         assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
     }
 
-    /// Submits events with this payload until one is refused, and returns the answer to that.
+    /// Submits events with this payload until one is refused, and returns the response to that.
     pub(crate) async fn fill(&self, payload: &str) -> String {
         for n in 0..10_000 {
             let answer = self.post(&format!("fill-{n}"), "/v1/events", "", payload).await;
@@ -237,7 +237,7 @@ impl KeptClient {
         Self(BufReader::new(TcpStream::connect(&server.address).await.expect("a connection")))
     }
 
-    /// The body of an answer.
+    /// Returns the body of a response.
     async fn call(&mut self, request: &str) -> Value {
         self.0.write_all(request.as_bytes()).await.expect("it is taken");
         let (mut length, mut line) = (0, String::new());

@@ -1,4 +1,4 @@
-//! A server that runs out of file descriptors: its own want is no event's fault.
+//! A server that runs out of file descriptors: the shortage is its own, and no event's fault.
 
 use tokio::net::TcpStream;
 

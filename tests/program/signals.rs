@@ -1,4 +1,4 @@
-//! How `serve` ends.
+//! The end of `serve`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::process::{ServerChild, spawn_under};
 async fn a_signal_drains_what_is_in_flight_and_ends_well() {
     for signal in ["TERM", "INT", "HUP", "QUIT"] {
         let pipe = pipe(signal);
-        // Ends when somebody writes into the pipe.
+        // Ends when a test writes into the pipe.
         let command = format!("cat '{}'", pipe.display());
         let mut server = ServerChild::start(&["--exec", &command]).await;
         server.submit("a", "/v1/events", "x").await;
@@ -93,7 +93,7 @@ async fn command_and_its_children_do_not_outlive_the_server() {
     server.says("draining: 1 in flight").await;
     server.signal("INT");
     assert_eq!(server.exit_code().await, 130);
-    assert!((0..10_000_000).any(|_| written.write_all(b"x").is_err()), "somebody still reads");
+    assert!((0..10_000_000).any(|_| written.write_all(b"x").is_err()), "a process still reads");
     std::fs::remove_file(pipe).expect("it is removed");
 }
 
@@ -109,7 +109,7 @@ async fn a_draining_server_is_not_ready() {
     assert_eq!(server.exit_code().await, 130);
 }
 
-/// A new pipe with a name.
+/// Creates a pipe with a name.
 fn pipe(name: &str) -> PathBuf {
     let pipe = std::env::temp_dir().join(format!("eventful-{name}-{}", std::process::id()));
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();

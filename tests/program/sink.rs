@@ -1,4 +1,4 @@
-//! A target for deliveries, which answers what it is told to.
+//! A target for deliveries, with responses that a test sets.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -7,10 +7,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-/// At the end of an answer: its connection ends there. Alone, there is no answer.
+/// At the end of a response: its connection ends there. Alone, there is no response.
 pub(crate) const HANGS_UP: &str = "<hangs up>";
 
-/// Answers each request with the next of its answers, then with 204.
+/// Responds to each request with the next of its responses, then with 204.
 #[derive(Clone)]
 pub(crate) struct Sink {
     pub(crate) url: String,
@@ -20,22 +20,22 @@ pub(crate) struct Sink {
 
 #[derive(Default)]
 struct SinkState {
-    answers: VecDeque<&'static str>,
+    responses: VecDeque<&'static str>,
     requests: Vec<String>,
     connections: usize,
 }
 
 impl Sink {
-    pub(crate) async fn start(answers: &[&'static str]) -> Self {
+    pub(crate) async fn start(responses: &[&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/hook", listener.local_addr().expect("its address"));
-        let state = SinkState { answers: answers.iter().copied().collect(), ..SinkState::default() };
+        let state = SinkState { responses: responses.iter().copied().collect(), ..SinkState::default() };
         let sink = Self { url, state: Arc::new(Mutex::new(state)), arrived: Arc::default() };
         tokio::spawn(sink.clone().listen(listener));
         sink
     }
 
-    /// The requests so far, head and body each.
+    /// Returns the requests so far, head and body each.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state.lock().expect("the state").requests.clone()
     }
@@ -44,7 +44,7 @@ impl Sink {
         self.state.lock().expect("the state").requests.len()
     }
 
-    /// Waits for as many requests.
+    /// Waits for this many requests.
     pub(crate) async fn until(&self, requests: usize) {
         loop {
             let arrived = self.arrived.notified();
@@ -82,7 +82,7 @@ impl Sink {
         let mut state = self.state.lock().expect("the state");
         state.requests.push(request);
         self.arrived.notify_waiters();
-        let answer = state.answers.pop_front().unwrap_or("204 No Content");
+        let answer = state.responses.pop_front().unwrap_or("204 No Content");
         if answer.ends_with(HANGS_UP) {
             return answer.to_owned();
         }
@@ -95,7 +95,7 @@ impl Sink {
     }
 }
 
-/// Takes one request off what comes in.
+/// Reads one request.
 async fn next(stream: &mut TcpStream, text: &mut String) -> Option<String> {
     loop {
         if let Some((head, _)) = text.split_once("\r\n\r\n") {

@@ -160,7 +160,7 @@ async fn neither_help_nor_refusal_shows_a_secret() {
     }
 }
 
-/// The variables that a call knows, by its help.
+/// Returns the variables that a call knows, by its help.
 async fn variables(call: &str) -> Vec<String> {
     let (_, help, _) = run(&[call, "--help"]).await;
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,4 +1,4 @@
-//! What a server says at its start.
+//! The lines of a server at its start.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,7 +9,7 @@ use eventful::{Config, Eventful, durability::Recovery};
 use crate::spans;
 use crate::terminal::say;
 
-/// Says where the server is, what it does, what it found, and what it can remember.
+/// Prints where the server is, what it does, what it found, and how much it can remember.
 pub(crate) fn introduce(address: SocketAddr, handler: &str, data: Option<&Path>, eventful: &Eventful) {
     say(&format!("eventful {} listens on http://{address}", env!("CARGO_PKG_VERSION")));
     say(&format!("  API          http://{address}/v1/events, described by http://{address}/openapi.json"));
@@ -19,7 +19,7 @@ pub(crate) fn introduce(address: SocketAddr, handler: &str, data: Option<&Path>,
         (Some(directory), Some(recovery)) => {
             say(&format!("  persistence  {}, {}", directory.display(), found(recovery, eventful)));
         }
-        _ => say("  persistence  memory: what is not over when this program ends is gone"),
+        _ => say("  persistence  memory: events that have not ended are lost when this program ends"),
     }
     if eventful.recovery().is_some_and(|recovery| recovery.paused) {
         say(&format!("  paused       no event is handled until: curl -X POST http://{address}/v1/resume"));
@@ -40,7 +40,7 @@ fn found(recovery: &Recovery, eventful: &Eventful) -> String {
     format!("opened with {records} records: {pending} pending{oldest}, {failed} failed")
 }
 
-/// What is remembered of events that have ended, and how many may come on average.
+/// Describes how long ended events are remembered, and how many may come on average.
 fn limits(config: &Config) -> String {
     let (records, retention) = (config.max_records as u64, config.retention);
     let kept = match retention.as_secs() {
@@ -51,7 +51,7 @@ fn limits(config: &Config) -> String {
     format!("remembers {} events for {kept}: room for {rate} on average; --max-records raises it", grouped(records))
 }
 
-/// A rate in the shortest unit that gives a whole number.
+/// Returns a rate in the shortest unit that gives a whole number.
 fn rate(events: u64, time: Duration) -> String {
     let micros = time.as_micros().max(1);
     let per = |unit: u64| u128::from(events) * u128::from(unit) * 1_000_000 / micros;
@@ -60,7 +60,7 @@ fn rate(events: u64, time: Duration) -> String {
     fitting.map_or_else(|| "less than 1/d".to_owned(), |(unit, seconds)| format!("{}/{unit}", per(seconds)))
 }
 
-/// A number with commas between thousands.
+/// Returns a number with commas between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);

@@ -23,14 +23,14 @@ pub(crate) enum HttpClient {
 /// Connections over one kind of transport.
 #[derive(Debug, Clone)]
 pub(crate) struct Pools<C> {
-    /// Those that are kept for the next request.
+    /// Connections that are kept for the next request.
     kept: Pool<C, Full<Bytes>>,
-    /// A new one for each request.
+    /// A new connection for each request.
     fresh: Pool<C, Full<Bytes>>,
 }
 
 impl HttpClient {
-    /// A client that can speak to `url`. Only `https` needs the system's certificates.
+    /// Creates a client that can speak to `url`. Only `https` needs the system's certificates.
     pub(crate) fn new(url: &Uri) -> anyhow::Result<Self> {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
@@ -45,7 +45,7 @@ impl HttpClient {
         Ok(Self::Secure(Pools::new(WatchedConnector(connector))))
     }
 
-    /// Sends a request, and returns the answer once its head is there.
+    /// Sends a request, and returns the response once its head is there.
     ///
     /// A kept connection may have been closed by the server before it saw the request. Then, and only then,
     /// the request is sent a second time, on a new connection.
@@ -73,7 +73,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> Pools<C> {
     }
 }
 
-/// An error with what caused it: the outer one alone says little.
+/// Describes an error with its causes: the outer one alone says little.
 pub(crate) fn explain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

@@ -1,4 +1,4 @@
-//! What commands write to standard error: passed on to ours, and its end kept for their record.
+//! The standard error of commands: passed on to that of the program, and its end kept for the record of the event.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +14,12 @@ const PART_BYTES: usize = 4 << 10;
 /// The standard error of one command.
 pub(crate) struct Complaints {
     last: Arc<Mutex<VecDeque<u8>>>,
-    /// Has no permits. It is closed at the end, which wakes whoever waits for it.
+    /// A semaphore without permits. It is closed at the end, which wakes all that wait for it.
     ended: Arc<Semaphore>,
 }
 
 impl Complaints {
-    /// Reads to the end, in a task of its own: what a command leaves behind may write after it.
+    /// Reads to the end, in a task of its own: other processes that a command has started may write after it.
     pub(crate) fn follow(
         mut from: impl AsyncRead + Unpin + Send + 'static,
         pass: impl Fn(&[u8]) + Send + 'static,
@@ -37,8 +37,8 @@ impl Complaints {
         complaints
     }
 
-    /// The last that was written, once the command has ended. Another process may have standard error open
-    /// still, and is not waited for after the grace.
+    /// Returns the last bytes that were written, once the command has ended. Another process may have standard error
+    /// open still, and is not waited for after the grace.
     pub(crate) async fn last(&self, grace: Duration) -> Vec<u8> {
         let _ended = tokio::time::timeout(grace, self.ended.acquire()).await;
         self.last.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()

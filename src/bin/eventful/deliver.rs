@@ -25,13 +25,14 @@ use crate::url::HttpUrl;
 #[derive(Debug)]
 pub(crate) struct Deliver {
     url: HttpUrl,
-    /// Shows the target who sends, when there is a secret.
+    /// Signs deliveries, when there is a secret.
     signer: Option<Signer>,
     client: HttpClient,
     shortages: Shortages,
 }
 
-/// What is read of an answer, so that its connection can be used again.
+/// Bytes of a response that are read, so that its connection can be used again. A longer body costs more than a new
+/// connection.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
 impl Deliver {
@@ -43,7 +44,8 @@ impl Deliver {
         &self.url
     }
 
-    /// Ends before the run's time does: a timeout told here says more than one found by the engine.
+    /// Posts the event. Ends before the run's time does: a timeout that is found here says more than one that the
+    /// engine finds.
     pub(crate) async fn post(&self, event: &Event, attempt: &Attempt) -> Result<(), Failure> {
         let remaining = attempt.remaining();
         let request = self.request(event, attempt, spans::since_epoch()).map_err(Failure::permanent)?;
@@ -122,7 +124,7 @@ async fn read_away(mut body: Incoming, beginning: &mut Vec<u8>) {
     }
 }
 
-/// What an answer, with a body that begins so, makes of the event.
+/// Returns what a response, with a body that begins like this, means for the event.
 fn judge(answer: &Parts, said: &[u8], now: Duration) -> Result<(), Failure> {
     let status = answer.status;
     if status.is_success() {
@@ -140,7 +142,7 @@ fn judge(answer: &Parts, said: &[u8], now: Duration) -> Result<(), Failure> {
     })
 }
 
-/// `Retry-After` as RFC 9110 has it: seconds, or a date, to be compared with `now` (since the Unix epoch).
+/// Parses `Retry-After` as RFC 9110 has it: seconds, or a date, to be compared with `now` (since the Unix epoch).
 pub(crate) fn retry_after(value: &str, now: Duration) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));

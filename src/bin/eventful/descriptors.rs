@@ -1,13 +1,13 @@
-//! File descriptors, and who may have how many.
+//! File descriptors, and their division among connections, handlers and the program.
 
 use eventful::http::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What the program needs for itself: standard streams, the runtime, the listener, the journal, and the
+/// The descriptors of the program itself: standard streams, the runtime, the listener, the journal, and the
 /// connections of probes.
 const OWN: u64 = 64 + Limits::RESERVED_CONNECTIONS as u64;
-/// Connections of clients that there is always room for, if need be at the cost of handlers, whose events
-/// wait then.
+/// The connections of clients for which there is always room, if need be at the cost of handlers, whose events wait
+/// then.
 const LEAST_CONNECTIONS: u64 = 16;
 
 /// Raises the limit of open files so far that `connections` of clients and `handlers` descriptors fit, and
@@ -25,7 +25,7 @@ pub(crate) fn share(connections: usize, handlers: u64) -> usize {
     fitting
 }
 
-/// The connections that fit under the limit beside all else.
+/// Returns the connections that fit under the limit beside all else.
 fn fit(connections: usize, handlers: u64, limit: u64) -> usize {
     let left = limit.saturating_sub(OWN).saturating_sub(handlers).max(LEAST_CONNECTIONS);
     usize::try_from(left).unwrap_or(usize::MAX).min(connections)

@@ -1,4 +1,4 @@
-//! Ending in view: the countdown, and the report.
+//! The end of a server: the countdown, and the report.
 
 use std::path::Path;
 use std::pin::pin;
@@ -9,9 +9,9 @@ use eventful::{Eventful, ShutdownReport};
 use crate::signals::Signals;
 use crate::terminal::{self, say};
 
-/// How often the countdown is told to somebody who watches.
+/// The interval of the countdown at a terminal.
 const TICK: Duration = Duration::from_secs(1);
-/// How often it is told to a log.
+/// The interval of the countdown in a log, where each line stays.
 const SLOW_TICK: Duration = Duration::from_secs(5);
 
 /// Shuts the engine down within its drain timeout. None when a second signal came meanwhile.
@@ -24,17 +24,17 @@ pub(crate) async fn drain(eventful: &Eventful, signals: &mut Signals) -> Option<
             biased;
             report = &mut ended => return Some(report),
             _ = signals.next() => return None,
-            _ = ticks.tick() => tell(eventful, deadline.since(eventful.now())),
+            _ = ticks.tick() => show(eventful, deadline.since(eventful.now())),
         }
     }
 }
 
-fn tell(eventful: &Eventful, left: Duration) {
+fn show(eventful: &Eventful, left: Duration) {
     let inflight = eventful.stats().map_or(0, |stats| stats.engine.gauges.inflight);
     say(&format!("draining: {inflight} in flight, {} s left", left.as_millis().div_ceil(1000)));
 }
 
-/// Says how it ended.
+/// Prints how it ended.
 pub(crate) fn report(report: &ShutdownReport, data: Option<&Path>) {
     let ShutdownReport { drained, interrupted, abandoned, left, unsynced, took, .. } = report;
     say(&format!(
@@ -43,7 +43,7 @@ pub(crate) fn report(report: &ShutdownReport, data: Option<&Path>) {
     match data {
         None if *left > 0 => say("what is left was in memory only, and is gone: send it again"),
         Some(directory) if *left > 0 => {
-            say(&format!("what is left is kept in {}, and goes on when that is served again", directory.display()));
+            say(&format!("what is left is kept in {}, and continues when that is served again", directory.display()));
         }
         _ => {}
     }

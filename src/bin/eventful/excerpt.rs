@@ -1,9 +1,9 @@
-//! Parts of what others say, for the record of an attempt: its error has room for 1 KiB.
+//! Excerpts of foreign text, for the record of an attempt: its error has room for 1 KiB.
 
-/// Bytes of a text of others that are looked at, at most: an error has no room for more.
+/// The most bytes of a foreign text that are read: an error has no room for more.
 pub(crate) const BYTES: usize = eventful::engine::ErrorText::MAX_BYTES;
 
-/// What is wrong, and on further lines the beginning of what was said to it.
+/// Returns what is wrong, and on further lines the beginning of the response.
 pub(crate) fn with_beginning(wrong: &str, said: &[u8]) -> String {
     let said = said.get(..BYTES).unwrap_or(said);
     let whole = match str::from_utf8(said) {
@@ -18,7 +18,7 @@ pub(crate) fn with_beginning(wrong: &str, said: &[u8]) -> String {
     }
 }
 
-/// What is wrong, and on further lines the end of what was said before, as much as fits.
+/// Returns what is wrong, and on further lines the end of the text before it, as much as fits.
 pub(crate) fn with_ending(wrong: &str, said: &[u8]) -> String {
     let said = &said[said.len().saturating_sub(BYTES)..];
     let cut = said.iter().take(3).take_while(|byte| is_continuation(**byte)).count();
@@ -35,7 +35,7 @@ const fn is_continuation(byte: u8) -> bool {
     byte & 0xc0 == 0x80
 }
 
-/// As text, with every control character but the line break written out.
+/// Returns the bytes as text, with every control character but the line break written out.
 fn visible(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for char in String::from_utf8_lossy(bytes).chars() {

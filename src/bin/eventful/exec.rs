@@ -19,7 +19,7 @@ use crate::terminal;
 /// Runs one shell command per event: the payload on standard input, the rest in the environment.
 ///
 /// Exit 0 is success; 75 (`EX_TEMPFAIL` of sysexits.h) or the end by a signal is tried again, also
-/// when the shell tells of it as 128 and the signal's number; anything else is permanent.
+/// when the shell reports it as 128 and the signal's number; anything else is permanent.
 #[derive(Debug)]
 pub(crate) struct Exec {
     command: ShellCommand,
@@ -31,18 +31,19 @@ const TEMPORARY_FAILURE: i32 = 75;
 /// The exit codes of a shell whose last command was ended by a signal: 128 and its number.
 const KILLED: RangeInclusive<i32> = 129..=192;
 
-/// How long the end of standard error is waited for, at most, once the command has ended.
+/// The longest time for which the end of standard error is waited for, once the command has ended. A process that the
+/// command left behind may keep it open for ever.
 const LONGEST_GRACE: Duration = Duration::from_secs(1);
 
-/// A command on its way, and all that it has started: dropping it kills the lot.
+/// A command under way, and all processes that it has started: dropping it kills them.
 struct ProcessGroup(Child);
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        // Absent once the command has ended: its number may be another's then.
+        // Absent once the command has ended: its number may be another process's then.
         let leader = self.0.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         if let Some(leader) = leader {
-            // What is gone already needs no killing.
+            // A process that is gone already needs no signal.
             let _killed = kill_process_group(leader, Signal::KILL);
         }
     }
@@ -113,14 +114,14 @@ impl Exec {
     }
 }
 
-/// The attributes as a JSON object. How the payload is encoded has a variable of its own.
+/// Returns the attributes as a JSON object. The encoding of the payload has a variable of its own.
 fn attributes(event: &Event) -> String {
     let named = event.attributes().iter().filter(|(name, _)| *name != Event::CONTENT_ENCODING);
     let object: serde_json::Map<_, _> = named.map(|(name, value)| (name.to_owned(), value.into())).collect();
     serde_json::Value::Object(object).to_string()
 }
 
-/// Waits for the end of the command. It may read as much of the payload as it likes.
+/// Waits for the end of the command. The command may read as much of the payload as it likes.
 async fn feed(child: &mut Child, payload: &[u8]) -> std::io::Result<ExitStatus> {
     let stdin = child.stdin.take();
     let write = async {
@@ -137,7 +138,7 @@ async fn feed(child: &mut Child, payload: &[u8]) -> std::io::Result<ExitStatus> 
     child.wait().await
 }
 
-/// What the end of a command, with these last words on standard error, makes of the event.
+/// Returns what the end of a command, with these last bytes on standard error, means for the event.
 fn judge(status: ExitStatus, said: &[u8]) -> Result<(), Failure> {
     let error = excerpt::with_ending(&format!("the command ended with {status}"), said);
     match status.code() {

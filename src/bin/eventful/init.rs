@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The exit code of a shell for a command that a signal has ended, less the signal's number.
 const SIGNALLED: i32 = 128;
 
-/// Whether this is process 1.
+/// Returns whether this is process 1.
 pub(crate) fn is_needed() -> bool {
     std::process::id() == 1
 }
@@ -52,14 +52,14 @@ fn start_again() -> io::Result<Pid> {
     Pid::from_raw(child.id().cast_signed()).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// Reaps everything that has ended. The exit code when the child is among it.
+/// Reaps all processes that have ended. Returns the exit code if the child is among them.
 fn reap(child: Pid) -> Option<ExitCode> {
     let mut code = None;
     loop {
         match wait(WaitOptions::NOHANG) {
             Ok(Some((pid, status))) if pid == child => code = Some(exit_code(status)),
             Ok(Some(_)) | Err(Errno::INTR) => {}
-            // All that is left still runs; or nothing is left.
+            // All others still run; or none is left.
             Ok(None) | Err(_) => return code,
         }
     }
@@ -90,7 +90,7 @@ impl ContainerSignals {
         })
     }
 
-    /// The next signal to hand on; none when a process has ended.
+    /// Returns the next signal to pass on; none when a process has ended.
     async fn next(&mut self) -> Option<Number> {
         tokio::select! {
             biased;

@@ -1,4 +1,4 @@
-//! Output that holds up nobody.
+//! Output that never holds up its writer.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,9 +25,9 @@ struct OutletState {
 #[derive(Debug, Default)]
 struct OutletQueue {
     waiting: Vec<u8>,
-    /// Whether the thread has taken lines that are not written yet.
+    /// True while the thread has lines that are not written yet.
     is_writing: bool,
-    /// Lines dropped since a line said so.
+    /// The lines that were dropped and not reported yet.
     unsaid: u64,
     dropped: u64,
     /// The first error but for a reader that is gone.
@@ -57,16 +57,16 @@ impl Outlet {
     /// Waits until everything is written, at most this long.
     pub(crate) fn flush(&self, timeout: Duration) {
         let is_busy = |queue: &mut OutletQueue| queue.is_writing || !queue.waiting.is_empty();
-        // Whatever is left then stays unwritten.
+        // What is left then stays unwritten.
         let _waited = self.0.changed.wait_timeout_while(self.0.lock(), timeout, is_busy);
     }
 
-    /// Lines that were dropped so far.
+    /// Returns the number of lines that were dropped so far.
     pub(crate) fn dropped(&self) -> u64 {
         self.0.lock().dropped
     }
 
-    /// What went wrong first. A reader that is gone is no error.
+    /// Returns the first error. A reader that is gone is no error.
     pub(crate) fn error(&self) -> Option<ErrorKind> {
         self.0.lock().error
     }

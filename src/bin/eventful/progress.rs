@@ -1,4 +1,4 @@
-//! How the sending goes.
+//! The progress of a sending.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::source::LineSource;
 use crate::spans::RealStopwatch;
 use crate::terminal;
 
-/// What became of the lines.
+/// The numbers of lines, by their results.
 #[derive(Debug, Default)]
 pub(crate) struct LineCounts {
     pub(crate) accepted: u64,
@@ -16,7 +16,7 @@ pub(crate) struct LineCounts {
     pub(crate) failed: u64,
 }
 
-/// Tells a person at the terminal all the time, a log now and then.
+/// Shows the progress: all the time at a terminal, now and then in a log.
 #[derive(Debug)]
 pub(crate) struct SendProgress {
     pub(crate) counts: LineCounts,
@@ -26,9 +26,9 @@ pub(crate) struct SendProgress {
     complaints: u32,
 }
 
-/// How often a log is told.
+/// The interval of lines in a log, where each stays.
 const LOG_EVERY: Duration = Duration::from_secs(5);
-/// Lines that are complained about one by one.
+/// Lines whose problem is printed one by one: more would hide the first of them.
 const MAX_COMPLAINTS: u32 = 20;
 /// Characters of the bar.
 const BAR: usize = 30;
@@ -38,7 +38,7 @@ impl LineCounts {
         self.accepted + self.duplicate + self.bad()
     }
 
-    /// Lines that the server does not have as they were sent.
+    /// Returns the number of lines that the server does not have as they were sent.
     pub(crate) const fn bad(&self) -> u64 {
         self.conflict + self.invalid + self.failed
     }
@@ -55,8 +55,8 @@ impl SendProgress {
         }
     }
 
-    /// Tells how far it is.
-    pub(crate) fn tell(&mut self, source: &LineSource) {
+    /// Shows how far it is.
+    pub(crate) fn show(&mut self, source: &LineSource) {
         let text = format!("{} lines, {}/s", self.counts.lines(), self.rate());
         match source.percent() {
             Some(percent) if self.watched => terminal::rewrite(&format!("{} {percent}% {text}", bar(percent))),
@@ -69,7 +69,7 @@ impl SendProgress {
         }
     }
 
-    /// Says what is wrong with a line, unless there were many such before.
+    /// Prints what is wrong with a line, unless there were many such before.
     pub(crate) fn complain(&mut self, text: &str) {
         self.complaints += 1;
         if self.complaints <= MAX_COMPLAINTS {
@@ -79,13 +79,13 @@ impl SendProgress {
         }
     }
 
-    /// Says something beside the bar.
+    /// Prints a line beside the bar.
     pub(crate) fn note(&self, text: &str) {
         self.clear();
         terminal::warn(text);
     }
 
-    /// Tells how it ended.
+    /// Prints how it ended.
     pub(crate) fn summarize(&self) {
         self.clear();
         let LineCounts { accepted, duplicate, conflict, invalid, failed } = &self.counts;
@@ -102,7 +102,7 @@ impl SendProgress {
         }
     }
 
-    /// Lines per second.
+    /// Returns the lines per second.
     fn rate(&self) -> u128 {
         u128::from(self.counts.lines()) * 1_000_000 / self.since_start.elapsed().as_micros().max(1)
     }

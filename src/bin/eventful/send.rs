@@ -15,11 +15,13 @@ use crate::options::SendOptions;
 use crate::progress::SendProgress;
 use crate::source::{LineSource, SourceLine};
 
-/// The wait before lines are sent again, when the server names none; it doubles.
+/// The wait before lines are sent again, when the server names none; it doubles. Any short time would do: most
+/// shortages pass within a second.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// The longest wait, whatever the server says.
+/// The longest wait, whatever the server asks for: a person may be waiting.
 const MAX_WAIT: Duration = Duration::from_secs(60);
-/// How long the server may take to answer a chunk.
+/// The longest time for which the server may take to respond to a chunk. It waits for its journal for 4 s at most; the
+/// rest is for slow networks.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Sends all lines. Success when the server has every one of them.
@@ -34,7 +36,7 @@ pub(crate) async fn send(options: SendOptions) -> anyhow::Result<ExitCode> {
         if !sender.send(lines).await {
             break;
         }
-        sender.progress.tell(&source);
+        sender.progress.show(&source);
     }
     sender.progress.summarize();
     Ok(ExitCode::from(u8::from(sender.progress.counts.bad() > 0)))
@@ -48,7 +50,7 @@ struct Sender {
     progress: SendProgress,
 }
 
-/// What the server says of a line.
+/// The server's result for a line.
 #[derive(Deserialize)]
 struct LineResult {
     line: usize,
@@ -64,7 +66,7 @@ struct ProblemBody {
     retry_after_ms: Option<u64>,
 }
 
-/// Lines that are to be sent again, why, and when.
+/// The lines to send again, the reason, and the time to wait.
 struct Again {
     lines: Vec<SourceLine>,
     why: String,
@@ -72,10 +74,10 @@ struct Again {
     hopeless: bool,
 }
 
-/// Why there are no answers.
+/// The reason why there are no results.
 struct NoResponse {
     why: String,
-    /// Whether another try will do no better.
+    /// True if another try cannot help.
     hopeless: bool,
 }
 
@@ -93,8 +95,8 @@ impl Sender {
         Ok(Self { client, url, retries: options.retries, authorization, progress: SendProgress::start() })
     }
 
-    /// Sends lines until the server has decided each, or the retries are used up. A try that gets
-    /// anywhere gives them back. False when there is no use in going on.
+    /// Sends lines until the server has decided each, or the retries are used up. A try that makes progress renews
+    /// them. Returns false when there is no use in continuing.
     async fn send(&mut self, mut lines: Vec<SourceLine>) -> bool {
         let (mut wait, mut retries) = (FIRST_WAIT, self.retries);
         loop {
@@ -121,22 +123,22 @@ impl Sender {
 
     async fn attempt(&mut self, lines: Vec<SourceLine>) -> Again {
         let exchange = tokio::time::timeout(CHUNK_TIMEOUT, self.exchange(&lines)).await;
-        let (answers, unanswered) = match exchange {
-            Ok(Ok(answers)) => (answers, "the answer was cut off".to_owned().into()),
+        let (results, unanswered) = match exchange {
+            Ok(Ok(results)) => (results, "the answer was cut off".to_owned().into()),
             Ok(Err(unanswered)) => (Vec::new(), unanswered),
             Err(_) => (Vec::new(), format!("no answer within {CHUNK_TIMEOUT:?}").into()),
         };
-        self.sort(lines, answers, unanswered)
+        self.sort(lines, results, unanswered)
     }
 
-    /// Counts what is decided. The rest, the lines without an answer too, is to be sent again:
-    /// a line that was accepted after all is a duplicate then.
-    fn sort(&mut self, lines: Vec<SourceLine>, answers: Vec<LineResult>, unanswered: NoResponse) -> Again {
+    /// Counts the results. All other lines, also those without a result, are to be sent again: one that was accepted
+    /// after all is a duplicate then.
+    fn sort(&mut self, lines: Vec<SourceLine>, results: Vec<LineResult>, unanswered: NoResponse) -> Again {
         let NoResponse { why, hopeless } = unanswered;
         let mut again = Again { lines: Vec::new(), why, after: None, hopeless };
-        let mut answers = answers.into_iter().peekable();
+        let mut results = results.into_iter().peekable();
         for (at, line) in lines.into_iter().enumerate() {
-            let answer = answers.next_if(|answer| answer.line == at + 1);
+            let answer = results.next_if(|answer| answer.line == at + 1);
             if !answer.as_ref().is_some_and(|answer| self.count(&line, answer)) {
                 if let Some(LineResult { problem, .. }) = answer {
                     again.after = again.after.max(problem.retry_after_ms.map(Duration::from_millis));
@@ -148,7 +150,7 @@ impl Sender {
         again
     }
 
-    /// Whether the answer is the last word on the line.
+    /// Counts a result. Returns whether it is final.
     fn count(&mut self, line: &SourceLine, answer: &LineResult) -> bool {
         let counts = &mut self.progress.counts;
         match answer.outcome.as_str() {
@@ -171,7 +173,7 @@ impl Sender {
         self.progress.note("lines from there on are not sent: send all again, what the server has is a duplicate then");
     }
 
-    /// The server's answers; why there are none.
+    /// Returns the server's results, or why there are none.
     async fn exchange(&self, lines: &[SourceLine]) -> Result<Vec<LineResult>, NoResponse> {
         let answer = self.client.request(self.request(lines)).await;
         let answer = answer.map_err(|error| format!("{}: is the server running?", client::explain(&error)))?;

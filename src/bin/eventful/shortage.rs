@@ -1,4 +1,4 @@
-//! What this process, or its machine, has run out of.
+//! Shortages of this process, or of its machine.
 
 use std::error::Error;
 use std::fs::File;
@@ -11,18 +11,18 @@ use rustix::io::Errno;
 
 use crate::spans::RealStopwatch;
 
-/// The time between two lines of the log about shortages.
+/// The time between two lines of the log about shortages: a shortage fails many attempts at a time.
 const QUIET: Duration = Duration::from_secs(10);
 /// The longest pause before an event that met a shortage is tried again. It grows up to here second by
 /// second, so that with the default of 100 for `max_snoozes` a shortage may last 40 minutes.
 const LONGEST_PAUSE_SECONDS: u32 = 30;
 
-/// Something that is used up here. The event and its target have no part in it.
+/// A resource that is used up here. The event and its target are not the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shortage(Errno);
 
 impl Shortage {
-    /// The shortage among an error and its sources.
+    /// Returns the shortage among an error and its sources.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Option<Self> {
         let code = os_code(error)?;
         [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM, Errno::NOBUFS, Errno::ADDRNOTAVAIL]
@@ -31,8 +31,8 @@ impl Shortage {
             .map(Self)
     }
 
-    /// The shortage that let a connection fail. The lookup of a name does not say why it failed, so after
-    /// one without a code a descriptor is asked for.
+    /// Returns the shortage that let a connection fail. The lookup of a name does not say why it failed, so after one
+    /// without a code a descriptor is asked for.
     pub(crate) fn of_connect(error: &(dyn Error + 'static)) -> Option<Self> {
         match os_code(error) {
             Some(_) => Self::of(error),
@@ -40,7 +40,7 @@ impl Shortage {
         }
     }
 
-    /// What is used up, and how there is more of it.
+    /// Describes what is used up, and how to get more of it.
     const fn words(self) -> &'static str {
         match self.0 {
             Errno::MFILE => "no file descriptor is left in this process: raise its limit of open files (ulimit -n)",
@@ -52,7 +52,7 @@ impl Shortage {
     }
 }
 
-/// The code of the operating system in an error or its sources.
+/// Returns the code of the operating system in an error or its sources.
 fn os_code(error: &(dyn Error + 'static)) -> Option<i32> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -67,7 +67,7 @@ fn os_code(error: &(dyn Error + 'static)) -> Option<i32> {
     None
 }
 
-/// The log of shortages, which does not make them worse.
+/// The log of shortages, which must not make them worse.
 #[derive(Debug)]
 pub(crate) struct Shortages {
     watch: RealStopwatch,
@@ -85,8 +85,8 @@ impl Shortages {
         Self { watch: RealStopwatch::start(), noted: Mutex::default() }
     }
 
-    /// Logs the shortage, now and then, and returns what becomes of the event: another attempt after a
-    /// pause, without charge.
+    /// Logs the shortage, now and then, and returns the failure for the event: another attempt after a pause, without
+    /// charge.
     pub(crate) fn failure(&self, shortage: Shortage, starts: u32) -> Failure {
         let words = shortage.words();
         if let Some(unlogged) = self.due(self.watch.elapsed()) {
@@ -95,7 +95,7 @@ impl Shortages {
         Failure::snooze_because(words, Duration::from_secs(starts.clamp(1, LONGEST_PAUSE_SECONDS).into()))
     }
 
-    /// How many went unlogged since the last line, when it is time for another.
+    /// Returns the number of shortages since the last line, when it is time for another.
     fn due(&self, now: Duration) -> Option<u64> {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         if noted.last.is_some_and(|last| now.saturating_sub(last) < QUIET) {

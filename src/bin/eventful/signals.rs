@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 /// The exit code of a program that a second signal ended.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// How long the program may take to end after the second signal. Then it is ended.
+/// The longest time that the program may take to end after the second signal. Then it is ended.
 const LAST_RESORT: Duration = Duration::from_secs(2);
 
 /// The signals that ask for the end, from now on: SIGINT, SIGTERM, SIGQUIT and SIGHUP.
@@ -37,7 +37,7 @@ impl Signals {
         Ok(Self(receiver))
     }
 
-    /// The name of the next signal. Dropping the future loses none.
+    /// Returns the name of the next signal. Dropping the future loses none.
     pub(crate) async fn next(&mut self) -> &'static str {
         match self.0.recv().await {
             Some(name) => name,
@@ -51,7 +51,7 @@ struct Listeners {
     interrupt: Signal,
     terminate: Signal,
     quit: Signal,
-    /// Absent when it was ignored before, as `nohup` has it.
+    /// The hangup signal; absent when it was ignored before, as with `nohup`.
     hangup: Option<Signal>,
 }
 
@@ -95,7 +95,7 @@ impl Listeners {
     }
 }
 
-/// Whether the program was started with this signal ignored. Only Linux says so without unsafe code.
+/// Returns whether the program was started with this signal ignored. Only Linux shows that without unsafe code.
 fn is_ignored(number: Number) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);

@@ -1,11 +1,11 @@
-//! The lines to send.
+//! The source of the lines to send.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
 use anyhow::Context as _;
 
-/// Lines that are sent together, at most.
+/// The most lines that are sent together: a chunk is one request, whose results come back line by line.
 const CHUNK_LINES: usize = 500;
 /// Bytes after which a chunk is sent, however few lines it has.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -29,7 +29,7 @@ pub(crate) struct SourceLine {
 }
 
 impl LineSource {
-    /// The file of this name; standard input for `-`.
+    /// Opens the file of this name; standard input for `-`.
     pub(crate) fn open(name: &str) -> anyhow::Result<Self> {
         if name == "-" {
             return Ok(Self::new(Box::new(std::io::stdin().lock()), None));
@@ -44,7 +44,7 @@ impl LineSource {
         Self { reader, total_bytes, read_bytes: 0, number: 0 }
     }
 
-    /// The next lines, without blank ones; none at the end.
+    /// Returns the next lines, without blank ones; none at the end.
     pub(crate) fn chunk(&mut self) -> anyhow::Result<Vec<SourceLine>> {
         let mut lines = Vec::new();
         let mut bytes = 0;
@@ -68,14 +68,14 @@ impl LineSource {
         Ok(lines)
     }
 
-    /// How much of it was read, in percent, when its size is known.
+    /// Returns how much of it was read, in percent, when its size is known.
     pub(crate) fn percent(&self) -> Option<u64> {
         let total = self.total_bytes?;
         (self.read_bytes.min(total) * 100).checked_div(total)
     }
 }
 
-/// Each line of such a file would be refused for its own reason.
+/// Refuses UTF-16: each line of such a file would be refused for a reason of its own.
 fn refuse_utf16(start: &[u8]) -> anyhow::Result<()> {
     if matches!(start, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
         anyhow::bail!("the input is UTF-16: convert it to UTF-8, with iconv -f UTF-16 -t UTF-8 for example");

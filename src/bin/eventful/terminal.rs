@@ -1,4 +1,4 @@
-//! Words for the person at the terminal.
+//! Output for the person at the terminal.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::outlet::Outlet;
 
-/// How long the end of the program waits for output to be taken.
+/// The longest time for which the end of the program waits until its output is read.
 const LAST_LINES: Duration = Duration::from_millis(300);
 
 /// The threads that write, once [`detach`] has started them.
@@ -51,7 +51,7 @@ pub(crate) fn warn(text: &str) {
 
 /// Passes on to standard error what a command has written to its own.
 pub(crate) fn pass(bytes: &[u8]) {
-    // There is nowhere else to say that it failed.
+    // There is no other place to report that it failed.
     let _written = StderrLog.write_all(bytes);
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn rewrite(text: &str) {
     let _flushed = stderr.flush();
 }
 
-/// Whether standard error is a terminal.
+/// Returns whether standard error is a terminal.
 pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
@@ -93,13 +93,13 @@ pub(crate) fn end_when_broken() {
     }
 }
 
-/// Lines of the log and of standard output that were dropped so far.
+/// Returns the number of lines of the log and of standard output that were dropped so far.
 pub(crate) fn dropped() -> u64 {
     DETACHED.get().map_or(0, |detached| detached.output.dropped() + detached.log.dropped())
 }
 
-/// Waits a moment until all lines are written. False, and a line on standard error, when standard output did not
-/// take them; a reader that is gone did not want them.
+/// Waits a moment until all lines are written. Returns false, and prints a line on standard error, when standard
+/// output did not take them; a reader that is gone did not want them.
 pub(crate) fn finish() -> bool {
     let error = match DETACHED.get() {
         Some(detached) => {

@@ -104,7 +104,7 @@ fn check_host(host: &str) -> Result<(), String> {
     if !labels.split('.').all(is_label) {
         return Err(format!("{host:?} is not a host name"));
     }
-    // What ends in a number is an IPv4 address and nothing else (WHATWG URL, "ends in a number").
+    // A name whose last label is a number is an IPv4 address and nothing else (WHATWG URL, "ends in a number").
     let ends_in_number = labels.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
     match ends_in_number && host.parse::<Ipv4Addr>().is_err() {
         true => Err(format!("{host:?} is not an IPv4 address")),

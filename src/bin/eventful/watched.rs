@@ -15,19 +15,19 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower_service::Service;
 
-/// Makes connections that are watched, with the connector inside.
+/// A connector whose connections are watched, with the real connector inside.
 #[derive(Debug, Clone)]
 pub(crate) struct WatchedConnector<C>(pub(crate) C);
 
-/// What is known of a connection, also after its end.
+/// The activity of a connection, also after its end.
 #[derive(Debug, Clone, Default)]
 struct Sight(Arc<ConnectionActivity>);
 
 #[derive(Debug, Default)]
 struct ConnectionActivity {
-    /// Whether an answer came and another request was written after it.
+    /// True if a response came and another request was written after it.
     is_reused: AtomicBool,
-    /// Whether anything was read since a request was last written.
+    /// True if anything was read since a request was last written.
     is_answering: AtomicBool,
 }
 
@@ -48,7 +48,7 @@ impl Sight {
         self.0.is_answering.store(true, Ordering::Release);
     }
 
-    /// HTTP/1.1 without pipelining: what is written after an answer is another request.
+    /// HTTP/1.1 without pipelining: bytes that are written after a response are another request.
     fn note_written(&self) {
         if self.0.is_answering.swap(false, Ordering::AcqRel) {
             self.0.is_reused.store(true, Ordering::Release);

@@ -8,7 +8,7 @@ use eventful::Config;
 use super::directory::{find, owner};
 use crate::terminal::say;
 
-/// Makes the journal as small as it gets.
+/// Makes the journal as small as it can be.
 pub(super) fn compact(directory: &Path) -> anyhow::Result<ExitCode> {
     let mut store = find(directory)?;
     let before = store.size_bytes()?;

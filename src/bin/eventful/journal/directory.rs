@@ -4,18 +4,18 @@ use std::path::Path;
 
 use eventful::journal::{DiskStore, Owner};
 
-/// The journal in this directory. None is made.
+/// Returns the journal in this directory, which must exist.
 pub(super) fn find(directory: &Path) -> anyhow::Result<DiskStore> {
     anyhow::ensure!(DiskStore::is_in(directory)?, "{}: there is no journal in it", directory.display());
     Ok(DiskStore::new(directory))
 }
 
-/// The journal in this directory, to be looked at only.
+/// Returns the journal in this directory, for reading only.
 pub(super) fn look(directory: &Path) -> anyhow::Result<DiskStore> {
     Ok(find(directory)?.read_only())
 }
 
-/// This program, as an owner.
+/// Returns this program as an owner.
 pub(super) fn owner(verb: &str) -> Owner {
     Owner::new(format!("`eventful journal {verb}`, process {}", std::process::id()))
 }

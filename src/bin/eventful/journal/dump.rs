@@ -12,10 +12,10 @@ use super::directory::{look, owner};
 use super::json;
 use crate::terminal::{end_when_broken, say};
 
-/// Records that are printed at once.
+/// Records that are printed at once: any number that keeps memory small would do.
 const PAGE: usize = 256;
 
-/// Prints the records that a snapshot stands for, then the facts.
+/// Prints the records of a snapshot, then the facts after it.
 pub(super) fn dump(directory: &Path) -> anyhow::Result<ExitCode> {
     let mut journal = look(directory)?.open(&owner("dump"))?;
     if journal.extent().first > Sequence::FIRST {
@@ -25,7 +25,7 @@ pub(super) fn dump(directory: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the records of the snapshot that stands for the frames that were trimmed.
+/// Prints the records of the snapshot that holds the frames which were trimmed.
 fn dump_snapshot(journal: &mut dyn Journal) -> anyhow::Result<()> {
     let first = journal.extent().first;
     let mut result = Ok(());

@@ -8,7 +8,7 @@ use eventful::{
 };
 use serde_json::{Map, Value, json};
 
-/// A fact, with the frame that it is in. Times are microseconds since the Unix epoch.
+/// Returns a fact as JSON, with the frame that holds it. Times are microseconds since the Unix epoch.
 pub(super) fn fact(header: &Header, fact: &Fact) -> Value {
     let mut object = Map::new();
     object.insert("frame".into(), header.sequence.number().into());
@@ -51,7 +51,7 @@ fn of_next(next: AfterRun) -> Value {
     }
 }
 
-/// A record of a snapshot.
+/// Returns a record of a snapshot as JSON.
 pub(super) fn record(at: Sequence, kept: &SnapshotRecord) -> Value {
     let record = &kept.record;
     let key = of_key(&record.key);
@@ -72,7 +72,7 @@ fn of_key(key: &Key) -> Map<String, Value> {
     with(Map::new(), [("source", json!(key.source())), ("id", json!(key.id().to_string()))])
 }
 
-/// A single key as in every other fact; several as a list.
+/// Returns a single key as in every other fact; several as a list.
 fn of_keys(keys: &[Key]) -> Map<String, Value> {
     match keys {
         [key] => of_key(key),
@@ -102,7 +102,7 @@ fn with<const N: usize>(mut object: Map<String, Value>, rest: [(&str, Value); N]
     object
 }
 
-/// RFC 4648, with padding.
+/// Encodes bytes as in RFC 4648, with padding.
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);

@@ -25,7 +25,7 @@ pub(crate) fn call(options: JournalOptions) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Whether this is about a journal that a newer program wrote.
+/// Returns whether this is about a journal that a newer program wrote.
 pub(crate) fn is_newer(error: &anyhow::Error) -> bool {
     let of_open = |error: &OpenError| matches!(error, OpenError::TooNew(_));
     let maintained = error.downcast_ref::<MaintainError>();

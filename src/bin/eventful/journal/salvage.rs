@@ -10,8 +10,8 @@ use super::by_status::describe;
 use super::directory::{look, owner};
 use crate::terminal::{say, warn};
 
-/// Writes what `from` still proves into `to`, and tells what is lost. Exit code 1 when something is, or
-/// when that cannot be known.
+/// Writes what `from` still proves into `to`, and reports what is lost. Exit code 1 when something is lost, or when
+/// that cannot be known.
 pub(super) fn salvage(from: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     let from = look(from)?;
     anyhow::ensure!(!DiskStore::is_in(to)?, "{}: there is a journal in it already: name a new one", to.display());

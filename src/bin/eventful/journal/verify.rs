@@ -11,7 +11,7 @@ use super::by_status::describe;
 use super::directory::{look, owner};
 use crate::terminal::{say, warn};
 
-/// Checks everything, and tells what it holds.
+/// Checks everything, and reports what it holds.
 pub(super) fn verify(directory: &Path) -> anyhow::Result<ExitCode> {
     let mut store = look(directory)?;
     say(&format!("journal    {}", directory.display()));
@@ -45,7 +45,7 @@ fn damaged(errors: &[OpenError]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Goes through all frames and all snapshots, and answers what is wrong.
+/// Reads all frames and all snapshots, and returns the damage.
 fn parts(journal: &mut dyn Journal) -> anyhow::Result<Vec<OpenError>> {
     let mut damage = Vec::new();
     let (mut facts, mut epochs) = (0u64, BTreeSet::new());
