@@ -60,6 +60,7 @@ impl Access {
     ///
     /// The call needs a token, and there is none, an unknown one, or one that does not allow it.
     pub(super) fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+        // Without any token in the configuration, every caller may make every call.
         let Some(needed) = role_for(method, path).filter(|_| !self.is_open()) else { return Ok(()) };
         let Some(token) = credentials(headers, "bearer") else {
             let detail = "this call needs a token: send it as Authorization: Bearer TOKEN";
@@ -68,11 +69,13 @@ impl Access {
         // All are compared, so that the time says nothing of which one it was.
         let known =
             self.tokens.each_ref().map(|tokens| tokens.iter().fold(false, |is, one| one.is(token.as_bytes()) | is));
+        // Operators may do everything.
         if known[needed as usize] || known[Role::Operate as usize] {
             return Ok(());
         }
         let name = needed.name();
         Err(if known == [false; 3] {
+            // Unknown and insufficient are different mistakes, with different remedies.
             Problem::new(ProblemKind::Unauthorized, "the token is not known: send another one")
         } else {
             Problem::new(ProblemKind::Forbidden, format!("the token does not allow it: send one that may {name}"))
@@ -97,6 +100,7 @@ fn role_for(method: &Method, path: &str) -> Option<Role> {
     let is_read = matches!(*method, Method::GET | Method::HEAD);
     match path {
         "/livez" | "/readyz" | "/openapi.json" => None,
+        // Sources have signatures of their own.
         _ if path.starts_with("/in/") => None,
         "/v1/events" | "/v1/events/batch" if *method == Method::POST => Some(Role::Submit),
         _ if is_read => Some(Role::Read),

@@ -66,6 +66,7 @@ pub(super) fn mode(headers: &HeaderMap) -> Option<CloudEventsMode> {
     match essence(content_type).as_str() {
         "application/cloudevents+json" => Some(CloudEventsMode::Structured),
         "application/cloudevents-batch+json" => Some(CloudEventsMode::Batch),
+        // `ce-specversion` is required in binary mode, so it distinguishes that from other bodies.
         _ => headers.contains_key("ce-specversion").then_some(CloudEventsMode::Binary),
     }
 }
@@ -74,6 +75,7 @@ pub(super) fn mode(headers: &HeaderMap) -> Option<CloudEventsMode> {
 pub(super) fn binary(headers: &HeaderMap, body: Bytes) -> Result<Event, InvalidCloudEvent> {
     let mut parts = Parts::default();
     for (name, value) in headers {
+        // Other headers are those of HTTP, and no part of the event.
         let Some(attribute) = name.as_str().strip_prefix(PREFIX) else { continue };
         let text = str::from_utf8(value.as_bytes()).ok().and_then(webhook::untext);
         let text = text.ok_or_else(|| InvalidCloudEvent::NotUtf8(name.clone()))?;
@@ -91,6 +93,7 @@ pub(super) fn structured(text: &[u8]) -> Result<Event, InvalidCloudEvent> {
 
 /// The events in a JSON array, each for itself.
 pub(super) fn batch(text: &[u8]) -> Result<Vec<Result<Event, InvalidCloudEvent>>, InvalidCloudEvent> {
+    // Raw, so that one bad event does not refuse the others.
     let items: Vec<&RawValue> = serde_json::from_slice(text)?;
     Ok(items.into_iter().map(|item| structured(item.get().as_bytes())).collect())
 }
@@ -108,6 +111,7 @@ fn of_members(Members(members): Members<'_>) -> Result<Event, InvalidCloudEvent>
             }
             "data" | "data_base64" | "datacontenttype" => {}
             _ => {
+                // Null means that the attribute is absent.
                 if let Some(text) = text(&name, value)? {
                     parts.add(&name, text)?;
                 }
@@ -122,6 +126,7 @@ fn of_members(Members(members): Members<'_>) -> Result<Event, InvalidCloudEvent>
         (Some(data), None) => payload(data, content_type.as_deref())?,
     };
     let is_empty = data.is_none() && body.is_empty();
+    // JSON is the format of data unless something else is named.
     parts.into_event(body, content_type.or_else(|| (!is_empty).then(|| "application/json".to_string())))
 }
 
@@ -172,6 +177,7 @@ impl Parts {
         }
         let key = Key::new(&self.take("source")?, &self.take("id")?)?;
         let event_type = self.take("type")?;
+        // JSON is compared by its meaning: SDKs order and space the same data in different ways.
         let mut event = match content_type.as_deref().is_some_and(is_json).then(|| canonical_digest(&body)) {
             Some(Ok(digest)) => Event::with_digest(key, body, Digest::new(Algorithm::Sha256OfParts, digest)),
             // Data that is said to be JSON, and is none, is data all the same.

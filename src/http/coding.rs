@@ -17,6 +17,7 @@ pub(super) fn content(headers: &HeaderMap) -> Result<Option<String>, Problem> {
             if !coding.iter().copied().all(is_token) {
                 return Err(Problem::invalid(format!("Content-Encoding is {value:?}: send names such as gzip or br")));
             }
+            // `identity` is no encoding.
             if !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity") {
                 codings.push_str(if codings.is_empty() { "" } else { ", " });
                 codings.extend(coding.iter().map(|byte| char::from(byte.to_ascii_lowercase())));

@@ -101,6 +101,7 @@ fn is_utf16(text: &[u8]) -> bool {
 /// absent, and four bytes when it is `null`.
 pub(super) fn parse(text: &[u8]) -> Result<Event, InvalidEnvelope> {
     let text = trimmed(text);
+    // Before the JSON parser, whose message would not help.
     if is_utf16(text) {
         return Err(InvalidEnvelope::Utf16);
     }
@@ -112,9 +113,11 @@ pub(super) fn parse(text: &[u8]) -> Result<Event, InvalidEnvelope> {
     let source = envelope.source.as_deref().unwrap_or_default();
     let key = Key::new(source, &envelope.id).map_err(InvalidEvent::from)?;
     let event = match envelope.payload {
+        // Copied, so that a small payload does not keep the whole request in memory.
         Some(payload) => Event::new(key, Bytes::copy_from_slice(payload.get().as_bytes())),
         None => Event::new(key, Bytes::new()),
     };
+    // The payload is JSON, as the envelope is.
     let event = if envelope.payload.is_some() { event.with_content_type("application/json")? } else { event };
     let event = match envelope.event_type {
         Some(event_type) => event.with_type(&event_type)?,

@@ -35,6 +35,7 @@ pub(super) fn id(headers: &HeaderMap) -> Result<Option<HeaderId<'_>>, Problem> {
         for value in headers.get_all(header) {
             let id = HeaderId { header, text: unquoted(utf8(header, value)?) };
             match &found {
+                // Two ids would be two events, and either choice could be the wrong one.
                 Some(first) if first.text != id.text => return Err(differ(first, &id)),
                 Some(_) => {}
                 None => found = Some(id),
@@ -73,6 +74,7 @@ pub(super) fn event(
     let names = ["source", "type", "attributes", "not_before", "delay"];
     let [source, event_type, attributes, not_before, delay] = query::parse(uri_query, names)?;
     let key = match source {
+        // A source in the URL is a decision of this receiver, and wins over what a sender forwards.
         Some(source) => Key::new(&source, &id.text).map_err(Problem::invalid)?,
         None => forwarded_key(id, forwarded(headers, "eventful-source")?)?,
     };
@@ -107,6 +109,7 @@ fn forwarded<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<Co
 /// The key of an event that another server sends on, when it names a source; else that of the id alone.
 fn forwarded_key(id: &HeaderId<'_>, source: Option<Cow<'_, str>>) -> Result<Key, Problem> {
     let Some(source) = source else { return Key::new("", &id.text).map_err(Problem::invalid) };
+    // The id of another sender says nothing of a source, whatever it begins with.
     if id.header != WEBHOOK_ID || !webhook::names_source(&id.text) {
         return Key::new(&source, &id.text).map_err(Problem::invalid);
     }

@@ -44,6 +44,7 @@ impl FromStr for Host {
 
     fn from_str(text: &str) -> Result<Self, InvalidHost> {
         let bare: Result<IpAddr, _> = text.parse();
+        // An IPv6 address without brackets, as people write it in configurations.
         if let Ok(address) = bare {
             return Ok(Self(Named::Address(address.to_canonical())));
         }
@@ -69,6 +70,7 @@ impl Site {
         // A colon without a port is the default port (RFC 3986, section 3.2.3).
         let port = if matches!(rest, "" | ":") { None } else { Some(authority.port_u16()?) };
         let name = authority.host();
+        // A final dot names the same host.
         let name = name.strip_suffix('.').unwrap_or(name);
         let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         let named = match inner.parse::<IpAddr>() {
@@ -82,6 +84,7 @@ impl Site {
     /// Returns whether both are one site of this scheme, whose default port need not be named.
     fn is(&self, other: &Self, scheme: &str) -> bool {
         let default = match scheme {
+            // The default port, with which an origin is written without one.
             "http" => Some(80),
             "https" => Some(443),
             _ => None,
@@ -100,6 +103,7 @@ pub(super) struct HostCheck {
 impl HostCheck {
     /// Lets in what is for the given hosts, when there are any or the server is bound to loopback; else anything.
     pub(super) fn new(allowed: &[Host], bound: Option<SocketAddr>) -> Self {
+        // On a loopback address every page in a browser can reach the server: only its own names are accepted.
         let local = bound.is_some_and(|bound| bound.ip().to_canonical().is_loopback());
         let own = bound.map(|bound| Host(Named::Address(bound.ip().to_canonical())));
         let named = || allowed.iter().cloned().chain(own).chain([Host(Named::Name("localhost".to_owned()))]);
@@ -112,6 +116,7 @@ impl HostCheck {
     pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Problem> {
         let (uri, headers) = (request.uri(), request.headers());
         let host = single_host(request.version(), uri, headers)?;
+        // Both are checked, as a proxy in front may have read either.
         for named in [host, uri.authority().map(|authority| authority.as_str().as_bytes())].into_iter().flatten() {
             self.admit(named)?;
         }
@@ -123,6 +128,7 @@ impl HostCheck {
     fn admit(&self, named: &[u8]) -> Result<(), Problem> {
         let Some(hosts) = &self.hosts else { return Ok(()) };
         let is_ours = |site: Site| match &site.host {
+            // An address cannot be rebound to another server, as a name can.
             Host(Named::Address(address)) if address.is_loopback() => true,
             host => hosts.contains(host),
         };
@@ -144,6 +150,7 @@ fn single_host<'a>(version: Version, uri: &Uri, headers: &'a HeaderMap) -> Resul
     let mut values = headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
     match (values.next(), values.next()) {
         (Some(host), None) => Ok(Some(host)),
+        // Before HTTP/1.1, or with an absolute target, the header may be missing.
         (None, _) if version != Version::HTTP_11 || uri.authority().is_some() => Ok(None),
         _ => Err(Problem::invalid("a request of HTTP/1.1 has one Host header: send one").closing()),
     }
@@ -158,6 +165,7 @@ fn refuse_other_sites(headers: &HeaderMap, host: Option<&[u8]>) -> Result<(), Pr
         let site = Site::parse(uri.authority()?.as_str().as_bytes())?;
         Some(site.is(own.as_ref()?, uri.scheme_str()?))
     };
+    // Without an Origin the call is not from a page of another site.
     if headers.get_all(ORIGIN).iter().all(|origin| is_ours(origin).unwrap_or(false)) {
         return Ok(());
     }

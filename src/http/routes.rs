@@ -24,7 +24,9 @@ use crate::runtime::Eventful;
 /// are not its own either, so of the limits those of [`serve`](super::serve) alone do nothing here.
 pub fn router(eventful: Eventful, config: impl Into<FrontConfig>) -> Router {
     let config = config.into();
+    // Without a listener of its own the router does not know at which address it is served.
     let hosts = HostCheck::new(&config.limits.allowed_hosts, None);
+    // In front of all routes, so that a refused caller does not learn which exist.
     let door = Door { hosts, access: config.access.clone() };
     all(Arc::new(Front::new(eventful, config))).layer(from_fn_with_state(Arc::new(door), guard))
 }
@@ -60,6 +62,7 @@ pub(super) fn all(front: Arc<Front>) -> Router {
 /// The calls for health, which are served when there are too many connections for others.
 pub(super) fn health_only(front: Arc<Front>) -> Router {
     let limit = front.limits.max_connections;
+    // Probes must succeed while all connections are taken: that is what they ask.
     Router::new()
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

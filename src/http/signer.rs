@@ -44,6 +44,7 @@ impl Signer {
             let signature = mac(HmacAlgorithm::Sha256, key.bytes(), &[begin.as_bytes(), body]);
             format!("v1,{}", base64::encode(&signature))
         };
+        // Several signatures during a change of secrets: a receiver accepts any of them.
         self.0.iter().map(signature).collect::<Vec<_>>().join(" ")
     }
 }

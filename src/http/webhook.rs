@@ -76,6 +76,7 @@ pub enum InvalidAttributes {
 /// ```
 pub fn id(key: &Key) -> String {
     let id = key.id();
+    // Ids that need no escape are sent as they are, so that receivers see the id that was submitted.
     if key.source().is_empty() && is_plain(&id) {
         return id.to_string();
     }
@@ -94,6 +95,7 @@ pub fn key(webhook_id: &str) -> Result<Key, InvalidWebhookId> {
     let (source, id) = rest.split_once('/').ok_or_else(malformed)?;
     let (source, id) = (untext(source).ok_or_else(malformed)?, untext(id).ok_or_else(malformed)?);
     let key = Key::new(&source, &id)?;
+    // One key has one form: another spelling could be used to avoid deduplication.
     if self::id(&key) == webhook_id { Ok(key) } else { Err(malformed()) }
 }
 
@@ -115,6 +117,7 @@ pub fn untext(value: &str) -> Option<Cow<'_, str>> {
 /// The attributes of this event as the value of a header; nothing when it has none. How its payload is encoded is not
 /// among them: that is the header `Content-Encoding`.
 pub fn attributes(event: &Event) -> Option<String> {
+    // Sent as the header that it came from.
     let kept = event.attributes().iter().filter(|(name, _)| *name != Event::CONTENT_ENCODING);
     let mut value = String::new();
     for (name, text) in kept {
@@ -147,6 +150,7 @@ pub fn with_attributes(event: Event, value: &str) -> Result<Event, InvalidAttrib
 
 /// The event with an attribute that a client names.
 pub(super) fn with_attribute(event: Event, name: &str, value: &str) -> Result<Event, InvalidAttributes> {
+    // It has a header of its own, and two could contradict each other.
     if name == Event::CONTENT_ENCODING {
         return Err(InvalidAttributes::Encoding);
     }
