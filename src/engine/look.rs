@@ -36,6 +36,7 @@ impl Engine {
     /// this engine is open.
     pub fn find(&self, now: Timestamp, filter: &Filter, after: Cursor, limit: usize) -> Page {
         let (mut records, mut bytes) = (Vec::new(), 0);
+        // Bounded by bytes, too, because a caller may hold several pages.
         let page_bytes = self.config.thresholds.page_bytes;
         let next = self.walk(now, filter, after, |location| {
             let record = self.state.store.view(location);
@@ -93,10 +94,12 @@ impl Engine {
         if range == Range::Ended {
             scan.skip_live();
         }
+        // Bounded by records that are read, not by those that match: a filter may match none.
         for _ in 0..self.config.thresholds.scan_limit {
             if range == Range::Live && scan.is_past_live() {
                 return None;
             }
+            // A place whose record has left is passed over, and the cursor stays valid.
             let Some(location) = scan.next()? else { continue };
             let fits = self.fits(filter, location) && !self.is_expired_at(now.max(self.now), location);
             if fits && !take(location) {
@@ -110,6 +113,7 @@ impl Engine {
 impl EngineState {
     pub(super) fn durable(&self) -> DurableState {
         let mut records: Vec<_> = self.store.locations().map(|location| (self.store.key(location), location)).collect();
+        // By key, so that two engines with equal records compare equal.
         records.sort_unstable_by_key(|(key, _)| *key);
         let records = records.into_iter().map(|(_, location)| self.store.view(location).durable()).collect();
         let downtimes = self.downtimes.iter().collect();
@@ -201,6 +205,7 @@ impl Tombstone {
 impl RecordView {
     /// Without what facts do not determine.
     pub(super) fn durable(self) -> Self {
+        // The place and the deadline are no facts.
         let run = self.run.map(|run| RunView { deadline: run.started_at, ..run });
         Self { place: None, run, payload: None, ..self }
     }

@@ -101,6 +101,7 @@ impl Replay {
     }
 
     fn open_with(self, now: Timestamp, tallies: Tallies, histograms: Histograms, out: &mut Output) -> Engine {
+        // The engine's time never goes back, whatever the clock of this process says.
         let (now, last) = (now.max(self.last), self.last);
         let gates = Gates::new(&self.config);
         let mut engine = Engine {
@@ -119,8 +120,10 @@ impl Replay {
             tallies,
             histograms,
         };
+        // First: the epoch separates the runs of this opening from all earlier ones.
         engine.raise_epoch(last, out);
         engine.place_all();
+        // Before anything is fed, so that no run of an earlier opening is in flight when one starts.
         engine.crash_all(out);
         engine.feed(out);
         engine
@@ -143,6 +146,7 @@ impl Engine {
     }
 
     fn raise_epoch(&mut self, last: Timestamp, out: &mut Output) {
+        // Above the last epoch in any case, also with a clock that is behind.
         let epoch = Epoch::new(self.now.as_micros().max(self.state.epoch.number().saturating_add(1)));
         out.fact(self.now, || Change::Epoch(epoch));
         self.state.open(self.now, last, epoch);
@@ -159,12 +163,14 @@ impl Engine {
                 LiveState::Processing(_) | LiveState::Failed { .. } => None,
             })
             .collect();
+        // By time, then by acceptance: the order does not depend on the places in memory.
         waiting.sort();
         waiting.into_iter().for_each(|(eligible_at, _, slot)| self.wait(slot, eligible_at));
 
         let live = &self.state.store.live;
         let runs = live.iter().filter(|(_, record)| matches!(record.stage, LiveState::Processing(_)));
         let runs: Vec<Slot> = runs.map(|(slot, _)| slot).collect();
+        // With the deadline of now, as none is known; they end before any sweep.
         runs.into_iter().for_each(|slot| self.runs.insert(&mut self.state.store.live, slot, self.now));
     }
 

@@ -69,6 +69,7 @@ impl Replay {
     /// The time at which the oldest pending event was accepted. The cost depends on the records that are
     /// pending or have failed.
     pub fn oldest_pending(&self) -> Option<Timestamp> {
+        // Live records come first, so the scan ends where tombstones begin.
         let live = self.state.store.locations().map_while(|location| match location {
             Location::Live(slot) => Some(&self.state.store.live[slot]),
             Location::Tombstone(_) => None,
@@ -141,11 +142,13 @@ impl SnapshotLoader {
         let SnapshotRecord { record, event } = kept;
         let store = &mut self.replay.state.store;
         let hash = store.hash(&record.key);
+        // Two records of one key would make one of them unreachable.
         if store.find(hash, &record.key).is_some() {
             return Err(ReplayError::new(record.accepted_at, "kept twice", &record.key));
         }
         match (event, tombstone(&record)) {
             (None, Some(tombstone)) => store.add_tombstone(hash, tombstone),
+            // The event must be the record's own.
             (Some(event), None) if *event.key() == record.key => {
                 let Some(stage) = stage(&record) else { return Err(contradiction(&record)) };
                 let slot = store.insert(hash, event, record.accepted_at, record.seq);
@@ -183,6 +186,7 @@ impl SnapshotLoader {
     pub fn finish_part(mut self, summary: &SnapshotSummary, ended: Option<Timestamp>) -> Replay {
         let SnapshotSummary { counters, paused, epoch, last } = *summary;
         let state = &mut self.replay.state;
+        // Sorted once: snapshots hold records in another order than that in which they failed.
         state.store.sort_failed();
         (state.counters, state.paused, state.epoch) = (counters, paused, epoch);
         state.ended_elsewhere = ended;

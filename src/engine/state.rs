@@ -81,6 +81,7 @@ impl EngineState {
     /// The engine is opened at `at`, after the last fact at `last`.
     pub(super) fn open(&mut self, at: Timestamp, last: Timestamp, epoch: Epoch) {
         self.epoch = epoch;
+        // Records that are only in an older snapshot count too: they may have outlived more downtimes.
         let oldest = self.store.first_ended().into_iter().chain(self.ended_elsewhere).min();
         self.downtimes.open(at, last, oldest, self.thresholds.downtimes);
     }
@@ -93,8 +94,10 @@ impl EngineState {
     pub(super) fn start(&mut self, at: Timestamp, slot: Slot, run: RunId) {
         self.counters.started += 1;
         let record = &mut self.store.live[slot];
+        // Saturating, so that no number of attempts can panic.
         record.attempt = record.attempt.saturating_add(1);
         record.charge.charged = record.charge.charged.saturating_add(1);
+        // The deadline is no fact: the engine sets it after this.
         self.store.advance(slot, LiveState::Processing(ActiveRun { id: run, started_at: at, deadline: at }));
     }
 
@@ -106,6 +109,7 @@ impl EngineState {
             AfterRun::Retry { eligible_at } => LiveState::waiting(true, eligible_at),
         };
         let record = &mut self.store.live[slot];
+        // As decided: a replay under another configuration must not charge otherwise.
         record.charge = finish.charge;
         let ActiveRun { id, started_at, .. } = *record.run();
         let past = PastAttempt { run: id, started_at, ended_at: at, end: finish.end, error: None };
@@ -115,11 +119,13 @@ impl EngineState {
 
     pub(super) fn redrive(&mut self, at: Timestamp, slot: Slot) {
         self.counters.redriven += 1;
+        // A new life has all its attempts.
         self.store.live[slot].charge = Charge::default();
         self.store.advance(slot, LiveState::waiting(false, at));
     }
 
     pub(super) fn discard(&mut self, at: Timestamp, slot: Slot) {
+        // A run that an operator ends has no other fact that would count its end.
         if let LiveState::Processing(_) = self.store.live[slot].stage {
             self.counters.finish(AttemptEnd::Discarded);
         }
@@ -152,6 +158,7 @@ impl EngineState {
         }
         let found: Result<Vec<_>, _> = keys.iter().map(|key| Ok((self.terminal(at, key)?, key))).collect();
         let mut found = found?;
+        // Sorted by place, so that a key that is named twice is next to itself.
         found.sort_by_key(|(location, _)| *location);
         if let Some(twice) = found.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(ReplayError::new(at, "forgotten twice by one fact", twice[0].1));
