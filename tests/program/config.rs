@@ -16,7 +16,7 @@ fn file(text: &str) -> (TempDir, String) {
     (home, path)
 }
 
-/// What `serve` with this configuration says on standard error before it ends.
+/// Returns what `serve` with this configuration prints on standard error before it ends.
 async fn refusal(text: &str) -> String {
     let (_home, path) = file(text);
     let (code, _, stderr) = run(&["serve", "--listen", "127.0.0.1:0", "--config", &path]).await;

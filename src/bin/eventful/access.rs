@@ -1,4 +1,4 @@
-//! Who may call the server, and how it shows its targets who it is.
+//! Access to the server, and the proof to targets of where a delivery comes from.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use eventful::http::sources::SecretRef;
 use eventful::http::{Access, AccessConfig, Signer};
 use hyper::header::HeaderValue;
 
-/// Who may call the server, and how it shows its targets who it is.
+/// The options of access to the server, and of the proof to its targets.
 #[derive(Debug, Args)]
 pub(crate) struct AccessOptions {
     /// A file with a token that submits events, sent as Authorization: Bearer TOKEN; may be repeated. With any token,
     /// every call needs one, but health and sources
     #[arg(long, env = "EVENTFUL_SUBMIT_TOKEN_FILE", value_delimiter = ',', value_name = "FILE")]
     submit_token_file: Vec<PathBuf>,
-    /// A file with a token that looks at events and numbers; may be repeated
+    /// A file with a token that reads events and numbers; may be repeated
     #[arg(long, env = "EVENTFUL_READ_TOKEN_FILE", value_delimiter = ',', value_name = "FILE")]
     read_token_file: Vec<PathBuf>,
     /// A file with a token that does everything; may be repeated
@@ -78,7 +78,7 @@ impl AccessOptions {
     }
 }
 
-/// The header that shows the token in this file.
+/// Returns the header with the token in this file.
 pub(crate) fn authorization(file: &Path) -> Result<HeaderValue, InvalidAccess> {
     let token = SecretRef::File(file.to_owned()).read().map_err(InvalidAccess::of)?;
     token.bearer().ok_or_else(|| InvalidAccess(format!("the token in {} is not ASCII: correct it", file.display())))

@@ -1,4 +1,4 @@
-//! What is done with each event.
+//! The handler that the options choose.
 
 use eventful::http::sources::QUARANTINED;
 use eventful::{Attempt, Event, Failure, Handler};
@@ -7,7 +7,7 @@ use crate::deliver::Deliver;
 use crate::exec::Exec;
 use crate::options::ServeOptions;
 
-/// The handler that the options ask for.
+/// The handler that the options choose.
 #[derive(Debug)]
 pub(crate) enum Chosen {
     Log,
@@ -39,7 +39,7 @@ impl Chosen {
         }
     }
 
-    /// In words.
+    /// Returns a description of the handler.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Log => "logs each event (--deliver URL posts it, --exec CMD runs a command on it)".to_owned(),

@@ -1,4 +1,4 @@
-//! How the program was called: which flags, which variables and which settings of a file count.
+//! The invocation of the program: the flags, the variables and the settings of a file that count.
 
 use std::env;
 use std::ffi::OsString;

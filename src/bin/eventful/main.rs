@@ -42,7 +42,7 @@ use anyhow::Context as _;
 
 use options::{Options, ProgramCall};
 
-/// How long tasks may take to end when the program does; children of handlers are killed by then.
+/// The longest time that tasks may take to end when the program does; children of handlers are killed by then.
 const LAST_GRACE: Duration = Duration::from_millis(200);
 
 /// The exit code after a mistake in the use of the program.

@@ -1,4 +1,4 @@
-//! What can be said on the command line, or in the environment.
+//! The command line, and the variables of the environment.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -27,14 +27,14 @@ use crate::url::HttpUrl;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Options {
-    /// What is logged to standard error: off, error, warn, info, debug or trace
+    /// The least level that is logged to standard error: off, error, warn, info, debug or trace
     #[arg(long, global = true, env = "EVENTFUL_LOG", default_value = "info", value_name = "LEVEL", value_parser = level)]
     log: LevelFilter,
     #[command(subcommand)]
     pub(crate) call: ProgramCall,
 }
 
-/// What to do.
+/// The command of the program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProgramCall {
     /// Take events in over HTTP and handle them; without any option, log them
@@ -50,14 +50,14 @@ pub(crate) enum ProgramCall {
     Journal(JournalOptions),
 }
 
-/// What `journal` can be told.
+/// The options of `journal`.
 #[derive(Debug, Args)]
 pub(crate) struct JournalOptions {
     #[command(subcommand)]
     pub(crate) call: JournalCall,
 }
 
-/// What to do with a journal.
+/// The commands of `journal`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum JournalCall {
     /// Check all of it, also while a server writes it, and show what it holds; exit code 1 when it is damaged
@@ -84,7 +84,7 @@ pub(crate) enum JournalCall {
     },
 }
 
-/// Which journal.
+/// The journal of a command.
 #[derive(Debug, Args)]
 pub(crate) struct JournalDirectory {
     /// The directory of the journal
@@ -100,13 +100,13 @@ pub(crate) struct CheckOptions {
     pub(crate) file: PathBuf,
 }
 
-/// What `serve` can be told. Durations are such as 500ms, 5s, 2m or 1h30m.
+/// The options of `serve`. Durations are such as 500ms, 5s, 2m or 1h30m.
 #[derive(Debug, Args)]
 pub(crate) struct ServeOptions {
     /// Read settings from this file; a flag or a variable beats it. `eventful config` prints one to begin with
     #[arg(long, env = "EVENTFUL_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where to listen
+    /// The address to listen on
     #[arg(long, env = "EVENTFUL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// Keep everything in this directory, so that it survives a crash; without it, in memory
@@ -136,26 +136,26 @@ pub(crate) struct ServeOptions {
     /// The longest wait between attempts
     #[arg(long, env = "EVENTFUL_BACKOFF_CAP", value_parser = spans::parse, default_value = spans::show(Config::default().backoff.cap), value_name = "TIME")]
     backoff_cap: Duration,
-    /// How long an attempt may take
+    /// The longest time for an attempt
     #[arg(long, env = "EVENTFUL_RUN_TIMEOUT", value_parser = spans::parse, default_value = spans::show(Config::default().run_timeout), value_name = "TIME")]
     run_timeout: Duration,
     /// A policy for the types of events that a pattern fits, 'order.*:concurrency=8,attempts=5'; settings are concurrency,
     /// attempts, backoff, backoff-cap, timeout and lifetime. Can be given more than once
     #[arg(long = "type", env = "EVENTFUL_TYPES", value_delimiter = ';', value_parser = TypeFlag::parse, value_name = "PATTERN:SETTINGS")]
     types: Vec<TypeFlag>,
-    /// How long shutdown waits for attempts in flight
+    /// The longest time that a shutdown waits for attempts in flight
     #[arg(long, env = "EVENTFUL_DRAIN_TIMEOUT", value_parser = spans::parse, default_value = spans::show(Config::default().drain_timeout), value_name = "TIME")]
     drain_timeout: Duration,
-    /// How long an event that is over is remembered [default: 1h, with --data 96h]
+    /// The time for which an event that has ended is remembered [default: 1h, with --data 96h]
     #[arg(long, env = "EVENTFUL_RETENTION", value_parser = spans::parse, value_name = "TIME")]
     retention: Option<Duration>,
-    /// How long a failed event is kept that is neither redriven nor discarded [default: for ever]
+    /// The time for which a failed event is kept that is neither redriven nor discarded [default: for ever]
     #[arg(long, env = "EVENTFUL_FAILED_RETENTION", value_parser = spans::parse, value_name = "TIME")]
     failed_retention: Option<Duration>,
-    /// Events that are not over, at most
+    /// Events that have not ended, at most
     #[arg(long, env = "EVENTFUL_MAX_PENDING", default_value_t = Config::default().max_pending, value_name = "N")]
     max_pending: usize,
-    /// What a sender is told to wait when there are as many
+    /// The time that a sender is asked to wait when there are as many
     #[arg(long, env = "EVENTFUL_OVERLOAD_RETRY_AFTER", value_parser = spans::parse, default_value = spans::show(Config::default().overload_retry_after), value_name = "TIME")]
     overload_retry_after: Duration,
     /// Events that are remembered, at most; one that has ended takes about 100 bytes of memory with a UUID, 160
@@ -168,19 +168,19 @@ pub(crate) struct ServeOptions {
     /// Bytes of the failed events, with their errors, at most
     #[arg(long, env = "EVENTFUL_MAX_FAILED_BYTES", default_value_t = Config::default().max_failed_bytes, value_name = "N")]
     max_failed_bytes: usize,
-    /// What happens when failed events have more
+    /// The reaction when failed events have more
     #[arg(long, env = "EVENTFUL_FAILED_OVERFLOW", value_enum, default_value_t = Overflow::Refuse, value_name = "WHAT")]
     failed_overflow: Overflow,
     /// Bytes of one event, at most
     #[arg(long, env = "EVENTFUL_MAX_EVENT_BYTES", default_value_t = Config::default().max_event_bytes, value_name = "N")]
     max_event_bytes: usize,
-    /// Bytes of requests on their way and of answers that are not read, at most
+    /// Bytes of requests on their way and of responses that are not read, at most
     #[arg(long, env = "EVENTFUL_MAX_INFLIGHT_BYTES", default_value_t = Limits::default().max_inflight_bytes, value_name = "N")]
     max_inflight_bytes: usize,
-    /// How long a connection may be idle before a request, and the head of the request may take
+    /// The longest time that a connection may be idle before a request, and that the head of the request may take
     #[arg(long, env = "EVENTFUL_KEEP_ALIVE", value_parser = spans::parse_nonzero, default_value = spans::show(Limits::default().header_timeout), value_name = "TIME")]
     keep_alive: Duration,
-    /// How long nothing of a request's body may arrive
+    /// The longest time in which nothing of a request's body arrives
     #[arg(long, env = "EVENTFUL_BODY_TIMEOUT", value_parser = spans::parse_nonzero, default_value = spans::show(Limits::default().body_timeout), value_name = "TIME")]
     body_timeout: Duration,
     /// A host that requests may be for, such as events.example; may be repeated. On a loopback address others than
@@ -196,7 +196,7 @@ pub(crate) struct ServeOptions {
     pub(crate) tables: FileTables,
 }
 
-/// What happens when failed events have more than `max_failed_bytes`.
+/// The reaction when failed events have more than `max_failed_bytes`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Overflow {
     /// No new event is taken until failed ones are redriven or discarded
@@ -214,7 +214,7 @@ impl From<Overflow> for FailedOverflow {
     }
 }
 
-/// What `send` can be told.
+/// The options of `send`.
 #[derive(Debug, Args)]
 pub(crate) struct SendOptions {
     /// A file with a JSON envelope per line, {"id", "source"?, "type"?, "attributes"?, "not_before"? | "delay"?, "payload"?}; - for standard input
@@ -223,7 +223,7 @@ pub(crate) struct SendOptions {
     /// The server
     #[arg(long, env = "EVENTFUL_TO", default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = Unrepeated(HttpUrl::parse_base))]
     pub(crate) to: HttpUrl,
-    /// How often in a row lines are sent again when the server has no room for any or cannot be reached
+    /// The number of times in a row that lines are sent again when the server has no room for any or cannot be reached
     #[arg(long, env = "EVENTFUL_RETRIES", default_value_t = 10, value_name = "N")]
     pub(crate) retries: u32,
     /// A file with the token that the server asks for
@@ -263,7 +263,7 @@ impl ServeOptions {
         Ok(config)
     }
 
-    /// What clients may take.
+    /// Returns the limits on clients.
     pub(crate) fn limits(&self) -> Limits {
         let mut limits = Limits::default();
         limits.max_inflight_bytes = self.max_inflight_bytes;
@@ -274,7 +274,7 @@ impl ServeOptions {
         limits
     }
 
-    /// How the journal is used.
+    /// Returns the settings of the journal.
     pub(crate) fn durability(&self) -> Durability {
         let mut durability = Durability::default();
         durability.snapshot_after_bytes = self.snapshot_after;
@@ -286,13 +286,13 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is no address: write an IP address and a port, such as 127.0.0.1:8080"))
 }
 
-/// A number that is not zero.
+/// Parses a number that is not zero.
 fn at_least_one(text: &str) -> Result<u64, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| format!("{text:?} is not possible: write a whole number from 1 to {}", u64::MAX))
 }
 
-/// A level of the log. An empty one would count as `error`.
+/// Parses a level of the log. An empty one would count as `error`.
 fn level(text: &str) -> Result<LevelFilter, String> {
     let level = Some(text).filter(|text| !text.is_empty()).and_then(|text| text.parse().ok());
     level.ok_or_else(|| format!("{text:?} is no level: write off, error, warn, info, debug or trace"))

@@ -16,7 +16,7 @@ use crate::signals::{INTERRUPTED, Signals};
 use crate::terminal::say;
 use crate::{banner, check, descriptors, drain};
 
-/// Frames of a journal whose replay is worth telling about.
+/// Frames of a journal whose replay is reported: fewer are read in a moment.
 const LONG_REPLAY: u64 = 10_000;
 
 /// Serves until a signal comes, then drains. A second signal ends it at once.
@@ -64,7 +64,7 @@ async fn start(config: Config, options: &ServeOptions, handler: Chosen) -> anyho
     let builder = Eventful::builder().config(config);
     let Some(directory) = &options.data else { return Ok(builder.start(handler)?) };
     let builder = builder.journal(DiskStore::new(directory), options.durability()).on_recovery(show_replay());
-    // Its words hold those of its cause.
+    // Its text holds that of its cause.
     builder.open(handler).await.map_err(|error| {
         let StartError::Open(error) = error else { return anyhow::anyhow!("{error}") };
         anyhow::Error::from(error).context("the journal was not opened")
@@ -73,11 +73,11 @@ async fn start(config: Config, options: &ServeOptions, handler: Chosen) -> anyho
 
 /// Shows how far a long replay has come, at each tenth.
 fn show_replay() -> impl FnMut(RecoveryProgress) {
-    let mut told = 0;
+    let mut shown = 0;
     move |RecoveryProgress { read, total, .. }| {
         let tenth = read * 10 / total.max(1);
-        if total >= LONG_REPLAY && tenth > told {
-            told = tenth;
+        if total >= LONG_REPLAY && tenth > shown {
+            shown = tenth;
             say(&format!("reading the journal: {} % of {total} frames", tenth * 10));
         }
     }

@@ -25,7 +25,7 @@ pub(crate) fn since_epoch() -> Duration {
 pub(crate) struct RealStopwatch(Instant);
 
 impl RealStopwatch {
-    #[allow(clippy::disallowed_methods, reason = "the program tells people how long it took; nothing is decided by it")]
+    #[allow(clippy::disallowed_methods, reason = "the program shows how long something took; nothing is decided by it")]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }

@@ -13,7 +13,7 @@ use crate::spans;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Rarely needed")]
 pub(crate) struct TuningOptions {
-    /// How much of the wait between attempts is left to chance, in percent
+    /// The part of the wait between attempts that is random, in percent
     #[arg(long, env = "EVENTFUL_BACKOFF_JITTER", default_value_t = Config::default().backoff.jitter_percent, value_name = "PERCENT", hide_short_help = true)]
     backoff_jitter: u8,
     /// The longest wait that a target can ask for by Retry-After
@@ -28,22 +28,22 @@ pub(crate) struct TuningOptions {
     /// Interruptions of one event by shutdown that are not charged
     #[arg(long, env = "EVENTFUL_MAX_REFUNDS", default_value_t = Config::default().max_refunds, value_name = "N", hide_short_help = true)]
     max_refunds: u32,
-    /// How long an attempt may take that reports its progress [default: 10m, or --run-timeout when that is longer]
+    /// The longest time for an attempt that reports its progress [default: 10m, or --run-timeout when that is longer]
     #[arg(long, env = "EVENTFUL_RUN_LIFETIME", value_parser = spans::parse, value_name = "TIME", hide_short_help = true)]
     run_lifetime: Option<Duration>,
     /// Due retries, expired attempts and expired events that are handled at once
     #[arg(long, env = "EVENTFUL_SWEEP_BATCH", default_value_t = Config::default().sweep_batch, value_name = "N", hide_short_help = true)]
     sweep_batch: NonZeroUsize,
-    /// How long nothing is queued after something could not be
+    /// The time for which nothing is queued after something could not be
     #[arg(long, env = "EVENTFUL_SWEEP_INTERVAL", value_parser = spans::parse, default_value = spans::show(Config::default().sweep_interval), value_name = "TIME", hide_short_help = true)]
     sweep_interval: Duration,
-    /// How long an event is queued before the queue is put to the test
+    /// The time for which an event is queued before the queue is put to the test
     #[arg(long, env = "EVENTFUL_STUCK_AFTER", value_parser = spans::parse, default_value = spans::show(Config::default().stuck_after), value_name = "TIME", hide_short_help = true)]
     stuck_after: Duration,
-    /// How long shutdown waits for attempts that were stopped
+    /// The longest time that a shutdown waits for attempts that were stopped
     #[arg(long, env = "EVENTFUL_ABORT_GRACE", value_parser = spans::parse, default_value = spans::show(Config::default().abort_grace), value_name = "TIME", hide_short_help = true)]
     abort_grace: Duration,
-    /// How long shutdown waits then for the journal
+    /// The longest time that a shutdown waits then for the journal
     #[arg(long, env = "EVENTFUL_SYNC_GRACE", value_parser = spans::parse, default_value = spans::show(Config::default().sync_grace), value_name = "TIME", hide_short_help = true)]
     sync_grace: Duration,
     /// Connections of clients at the same time
@@ -55,13 +55,13 @@ pub(crate) struct TuningOptions {
     /// Bytes of results of one batch that wait to be read
     #[arg(long, env = "EVENTFUL_MAX_UNREAD_BYTES", default_value_t = Limits::default().max_unread_bytes, value_name = "N", hide_short_help = true)]
     max_unread_bytes: usize,
-    /// How long a batch waits for a client that reads none of its results
+    /// The longest time that a batch waits for a client that reads none of its results
     #[arg(long, env = "EVENTFUL_UNREAD_PATIENCE", value_parser = spans::parse, default_value = spans::show(Limits::default().unread_patience), value_name = "TIME", hide_short_help = true)]
     unread_patience: Duration,
-    /// How long a client may read nothing of a response
+    /// The longest time in which a client reads nothing of a response
     #[arg(long, env = "EVENTFUL_WRITE_TIMEOUT", value_parser = spans::parse_nonzero, default_value = spans::show(Limits::default().write_timeout), value_name = "TIME", hide_short_help = true)]
     write_timeout: Duration,
-    /// How long open requests may take when the server stops
+    /// The longest time that open requests may take when the server stops
     #[arg(long, env = "EVENTFUL_CLOSE_GRACE", value_parser = spans::parse, default_value = spans::show(Limits::default().close_grace), value_name = "TIME", hide_short_help = true)]
     close_grace: Duration,
 }
