@@ -1,4 +1,4 @@
-//! Answers: the results of commands.
+//! The results of commands.
 
 use core::fmt;
 use core::time::Duration;

@@ -33,10 +33,12 @@ impl HttpClient {
     /// Creates a client that can speak to `url`. Only `https` needs the system's certificates.
     pub(crate) fn new(url: &Uri) -> anyhow::Result<Self> {
         let mut connector = HttpConnector::new();
+        // A request is one write: waiting for more to send would only delay it.
         connector.set_nodelay(true);
         if url.scheme_str() != Some("https") {
             return Ok(Self::Plain(Pools::new(WatchedConnector(connector))));
         }
+        // The connector below is plain TCP; TLS is put on top of it.
         connector.enforce_http(false);
         let secure = HttpsConnectorBuilder::new()
             .with_native_roots()
@@ -62,6 +64,8 @@ impl<C: Connect + Clone + Send + Sync + 'static> Pools<C> {
         let mut pool = Pool::builder(TokioExecutor::new());
         pool.pool_timer(TokioTimer::new());
         let kept = pool.build(connector.clone());
+        // One pool keeps connections, the other one never does: a request that is repeated must not meet another
+        // closed one.
         Self { kept, fresh: pool.pool_max_idle_per_host(0).build(connector) }
     }
 

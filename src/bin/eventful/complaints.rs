@@ -29,6 +29,7 @@ impl Complaints {
         tokio::spawn(async move {
             let mut part = vec![0; PART_BYTES];
             while let Ok(read @ 1..) = from.read(&mut part).await {
+                // Passed on at once, so that an operator sees the output of a command that hangs.
                 pass(&part[..read]);
                 keep(&mut last.lock().unwrap_or_else(PoisonError::into_inner), &part[..read]);
             }
@@ -47,6 +48,7 @@ impl Complaints {
 
 fn keep(last: &mut VecDeque<u8>, part: &[u8]) {
     last.extend(part);
+    // Only the end is kept: an error is most often in the last lines.
     last.drain(..last.len().saturating_sub(excerpt::BYTES));
 }
 

@@ -49,6 +49,7 @@ impl Deliver {
     pub(crate) async fn post(&self, event: &Event, attempt: &Attempt) -> Result<(), Failure> {
         let remaining = attempt.remaining();
         let request = self.request(event, attempt, spans::since_epoch()).map_err(Failure::permanent)?;
+        // A tenth is left for the body of the response and for the outcome.
         let timeout = remaining - remaining / 10;
         let answer = tokio::time::timeout(timeout, self.client.request(request)).await;
         let answer = answer.map_err(|_| Failure::retry(format_args!("no answer within {timeout:.1?}")))?;
@@ -60,6 +61,7 @@ impl Deliver {
     }
 
     fn unanswered(&self, error: &client::Error, attempt: &Attempt) -> Failure {
+        // Only a connection that was not made can be a shortage here; later failures are the target's.
         let shortage = if error.is_connect() { Shortage::of_connect(error) } else { None };
         match shortage {
             Some(shortage) => self.shortages.failure(shortage, attempt.number()),
@@ -131,6 +133,7 @@ fn judge(answer: &Parts, said: &[u8], now: Duration) -> Result<(), Failure> {
         return Ok(());
     }
     let error = excerpt::with_beginning(&format!("the target answered {status}"), said);
+    // 408, 425 and 429 ask for another attempt; other 4xx would be refused again.
     let again = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
     if !again.contains(&status) && !status.is_server_error() {
         return Err(Failure::permanent(error));
@@ -149,6 +152,7 @@ pub(crate) fn retry_after(value: &str, now: Duration) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(value.trim()).ok()?;
     let since_epoch = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    // A date in the past means at once.
     Some(since_epoch.saturating_sub(now))
 }
 

@@ -65,12 +65,14 @@ impl Exec {
         let group = self.start(event, attempt);
         let mut group = group.map_err(|error| self.unstarted(&error, attempt))?;
         let complaints = group.0.stderr.take().map(|stderr| Complaints::follow(stderr, terminal::pass));
+        // Twice the grace is left: once for the last bytes of standard error, once for the outcome.
         let grace = (attempt.remaining() / 20).min(LONGEST_GRACE);
         let timeout = attempt.remaining().saturating_sub(2 * grace);
         let ended = tokio::time::timeout(timeout, feed(&mut group.0, event.payload())).await;
         if matches!(&ended, Ok(Ok(status)) if status.success()) {
             return Ok(());
         }
+        // Kills a command that did not end, so that its standard error does.
         drop(group);
         let said = match complaints {
             Some(complaints) => complaints.last(grace).await,
@@ -116,6 +118,7 @@ impl Exec {
 
 /// Returns the attributes as a JSON object. The encoding of the payload has a variable of its own.
 fn attributes(event: &Event) -> String {
+    // It has a variable of its own.
     let named = event.attributes().iter().filter(|(name, _)| *name != Event::CONTENT_ENCODING);
     let object: serde_json::Map<_, _> = named.map(|(name, value)| (name.to_owned(), value.into())).collect();
     serde_json::Value::Object(object).to_string()
@@ -132,6 +135,7 @@ async fn feed(child: &mut Child, payload: &[u8]) -> std::io::Result<ExitStatus> 
     };
     tokio::select! {
         biased;
+        // Checked first: a command that ends early need not read its payload.
         ended = child.wait() => return ended,
         () = write => {}
     }
@@ -143,6 +147,7 @@ fn judge(status: ExitStatus, said: &[u8]) -> Result<(), Failure> {
     let error = excerpt::with_ending(&format!("the command ended with {status}"), said);
     match status.code() {
         Some(0) => Ok(()),
+        // It asks for another attempt, or a signal has ended it.
         Some(TEMPORARY_FAILURE) | None => Err(Failure::retry(error)),
         Some(code) if KILLED.contains(&code) => Err(Failure::retry(error)),
         Some(_) => Err(Failure::permanent(error)),

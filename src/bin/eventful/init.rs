@@ -31,6 +31,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         let mut listeners = ContainerSignals::start().context("signals cannot be received")?;
         let child = start_again().context("as process 1 the program runs itself as a child, and this did not start")?;
         loop {
+            // Before a wait, since a child may have ended between two signals.
             if let Some(code) = reap(child) {
                 return Ok(code);
             }

@@ -46,6 +46,7 @@ impl Outlet {
     /// Adds lines, or drops them when too much waits.
     pub(crate) fn push(&self, lines: &[u8]) {
         let mut queue = self.0.lock();
+        // A line is dropped whole, so that no reader gets half a line.
         if queue.waiting.len() + lines.len() > MAX_WAITING_BYTES {
             queue.drop_lines(lines);
         } else {
@@ -82,6 +83,7 @@ impl OutletState {
             queue.is_writing = false;
             if let Err(error) = written {
                 queue.drop_lines(&lines);
+                // The first error is the reason; a reader that is gone has read enough.
                 queue.error = queue.error.or(Some(error.kind()).filter(|kind| *kind != ErrorKind::BrokenPipe));
             }
             drop(queue);
@@ -109,6 +111,7 @@ impl OutletState {
 
 impl OutletQueue {
     fn drop_lines(&mut self, lines: &[u8]) {
+        // At least one, so that text without a line break is counted, too.
         let count = lines.iter().filter(|byte| **byte == b'\n').count().max(1) as u64;
         self.unsaid += count;
         self.dropped += count;

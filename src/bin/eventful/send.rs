@@ -105,6 +105,7 @@ impl Sender {
             if again.lines.is_empty() {
                 return true;
             }
+            // Some lines were decided: the server works, so the tries begin again.
             if again.lines.len() < count {
                 (wait, retries) = (FIRST_WAIT, self.retries);
             }
@@ -113,6 +114,7 @@ impl Sender {
                 return false;
             };
             retries = left;
+            // The server knows best when it has room.
             let pause = again.after.unwrap_or(wait).min(MAX_WAIT);
             self.progress.note(&format!("{} lines to be sent again in {pause:?}: {}", again.lines.len(), again.why));
             tokio::time::sleep(pause).await;
@@ -138,9 +140,11 @@ impl Sender {
         let mut again = Again { lines: Vec::new(), why, after: None, hopeless };
         let mut results = results.into_iter().peekable();
         for (at, line) in lines.into_iter().enumerate() {
+            // Results come in the order of lines; one that is missing belongs to a line that was not decided.
             let answer = results.next_if(|answer| answer.line == at + 1);
             if !answer.as_ref().is_some_and(|answer| self.count(&line, answer)) {
                 if let Some(LineResult { problem, .. }) = answer {
+                    // The longest of the times that the server asks for.
                     again.after = again.after.max(problem.retry_after_ms.map(Duration::from_millis));
                     again.why = problem.detail;
                 }
@@ -158,6 +162,7 @@ impl Sender {
             "duplicate" => counts.duplicate += 1,
             "conflict" => counts.conflict += 1,
             "invalid" | "too_large" => counts.invalid += 1,
+            // Overloaded, unread or unavailable: the line is sent again.
             _ => return false,
         }
         if !matches!(answer.outcome.as_str(), "accepted" | "duplicate") {

@@ -62,6 +62,7 @@ impl Listeners {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             quit: signal(SignalKind::quit())?,
+            // A program under `nohup` is to survive the end of its terminal.
             hangup: (!is_ignored(Number::HUP)).then(|| signal(SignalKind::hangup())).transpose()?,
         })
     }
@@ -71,6 +72,7 @@ impl Listeners {
             let name = self.next().await;
             // It may have ended already.
             let _sent = to.send(name);
+            // The first signal asks for a drain; only the second one sets this limit.
             if count == 2 {
                 tokio::time::sleep(LAST_RESORT).await;
                 std::process::exit(INTERRUPTED.into());
@@ -100,6 +102,7 @@ fn is_ignored(number: Number) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
     let mask = mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
+    // Bit n − 1 is that of signal n.
     mask >> (number.as_raw() - 1) & 1 == 1
 }
 

@@ -50,6 +50,7 @@ impl Sight {
 
     /// HTTP/1.1 without pipelining: bytes that are written after a response are another request.
     fn note_written(&self) {
+        // A write after a read begins the next request on the same connection.
         if self.0.is_answering.swap(false, Ordering::AcqRel) {
             self.0.is_reused.store(true, Ordering::Release);
         }
