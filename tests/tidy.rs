@@ -255,6 +255,16 @@ fn names_of_tests_are_short() {
 }
 
 #[test]
+fn tables_of_modules_are_complete() {
+    assert_tree(plain::incomplete_tables);
+    let table = "//! | module | topic |\n//! |---|---|\n//! | `b`, [`c`] | topics |\n";
+    assert_finds(plain::incomplete_tables, "src/a/mod.rs", &format!("{table}mod b;\npub mod c;\nmod d;"));
+    assert_finds(plain::incomplete_tables, "src/a/mod.rs", &format!("{table}mod b;"));
+    assert_allows(plain::incomplete_tables, "src/a/mod.rs", &format!("{table}pub(crate) mod b;\npub mod c;"));
+    assert_allows(plain::incomplete_tables, "src/a/mod.rs", "mod b;");
+}
+
+#[test]
 fn a_type_has_a_name_of_its_own() {
     let repeated = plain::repeated_types(&read_tree());
     assert!(repeated.is_empty(), "\n{}", repeated.join("\n"));

@@ -2,16 +2,18 @@
 //!
 //! | file | topic |
 //! |---|---|
-//! | `command`, `answer`, `effect` | what goes in, what comes back, what must be done |
+//! | `command`, `answer`, `effect` | commands, their results, and the work of the driver that follows |
 //! | `submit`, `run`, `operator`, `channel`, `sweep` | the decisions, by topic |
-//! | `failed` | how long failed events are kept, and how much of them |
-//! | [`facts`]: `fact`, `state`, `replay`, `restore` | what must survive, the one place where it changes records, and how it is read back |
+//! | `failed` | for how long failed events are kept, and how many bytes of them |
+//! | [`facts`]: `fact`, `state`, `replay`, `restore` | facts, the one place where they change records, and recovery |
 //! | `types`, `run_limits`, `gates`, `gating` | policies by type, what they bound, and the gates before the line |
 //! | `downtime` | time that does not count toward retention |
-//! | `tickets`, `delayed`, `runs` | what is in the channel, what waits for its time, what is in flight |
+//! | `tickets`, `delayed`, `runs` | tickets in the channel, records that wait for their time, runs in flight |
 //! | `store` | the records |
-//! | `metrics`, `look`, `filter`, `view`, `explain`, `check`, `fingerprint` | what can be seen from outside |
-//! | `event`, `key`, `digest`, `status`, `ids`, `time`, `config`, `thresholds`, `backoff` | the words |
+//! | `look`, `filter`, `view`, `explain` | reads of records |
+//! | `metrics`, `check`, `fingerprint` | numbers, the check of invariants, the hash of the state |
+//! | `event`, `attributes`, `invalid_event`, `payload`, `key`, `digest` | events and their parts |
+//! | `status`, `ids`, `time`, `config`, `thresholds`, `backoff` | other values, and the configuration |
 
 mod answer;
 mod attributes;

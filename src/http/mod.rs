@@ -1,18 +1,19 @@
-//! The HTTP front: takes events in, shows records and numbers, and lets operators act.
+//! The HTTP front: accepts events, shows records and numbers, and offers the calls of operators.
 //!
 //! | module | topic |
 //! |---|---|
 //! | `server`, `limits`, `listener`, `stall`, `timeouts` | the accept loop and its limits, over any kind of socket |
-//! | `calls`, `routes`, `front`, `front_config` | which call goes where, and what all have at hand |
-//! | `door`, `hosts`, `access`, `budget` | who is let in, and how many bytes all may hold |
-//! | `submit`, `header_form`, `envelope`, `cloud_events`, `members`, `taken`, `body`, `coding` | one event in |
-//! | [`sources`] | events as their senders send them, verified |
-//! | [`webhook`], `signer` | what identifies an event on its way to another service, and who sent it |
-//! | `batch`, `lines`, `line_results`, `spool` | many events in, a line each |
-//! | `records`, `operate` | reading events, and acting on them |
-//! | `families`, `exposition`, `health` | numbers as JSON and as Prometheus text; is it alive |
+//! | `calls`, `routes`, `front`, `front_config` | the routes of calls, and the state that all handlers share |
+//! | `door`, `hosts`, `access`, `budget` | the checks of hosts and tokens, and a bound on the bytes of all requests |
+//! | `submit`, `header_form`, `envelope`, `cloud_events`, `members` | single events, in each form |
+//! | `body`, `coding`, `start`, `taken` | bodies, their encoding, the start of a delayed event, the response |
+//! | [`sources`] | webhooks as their senders send them, verified |
+//! | [`webhook`], `signer` | the identity of an event on its way to another service, and the signature of a delivery |
+//! | `batch`, `lines`, `line_results`, `spool` | batches, an event for each line |
+//! | `records`, `filter`, `operate` | reads of events, and the calls of operators |
+//! | `families`, `exposition`, `health` | numbers as JSON and as Prometheus text; liveness and readiness |
 //! | `problem` | errors, as RFC 9457 has them |
-//! | `query`, `path`, `rfc3339` | words of requests and responses |
+//! | `query`, `path`, `rfc3339`, [`duration`], `base64` | parts of requests and responses |
 //!
 //! The contract is `openapi.json`, which the server gives out itself.
 

@@ -87,6 +87,33 @@ pub(crate) fn long_names(source: &SourceFile) -> Vec<String> {
         .collect()
 }
 
+/// Modules that the table in the docs of their parent leaves out, and rows of that table without a module.
+pub(crate) fn incomplete_tables(source: &SourceFile) -> Vec<String> {
+    let docs: Vec<&str> = source.text.lines().filter(|line| line.starts_with("//!")).collect();
+    let modules: Vec<&str> = source.code.lines().filter_map(module_of).collect();
+    // The map at the root is one of public modules, and a file without modules has a table of something else.
+    let has_other_table = source.path.ends_with("lib.rs") || modules.is_empty();
+    if has_other_table || !docs.contains(&"//! |---|---|") || !is_read(source) {
+        return Vec::new();
+    }
+    let in_table = docs.iter().filter_map(|line| line.strip_prefix("//! |")?.split('|').next()).skip(2);
+    let named: Vec<&str> = in_table.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let unnamed = modules.iter().filter(|module| !named.contains(module)).map(|module| (module, "has no row"));
+    // Files of data may have a row as well.
+    let is_module = |name: &&&str| modules.contains(name) || name.contains('.');
+    let strangers = named.iter().filter(|name| !is_module(name)).map(|name| (name, "is no module"));
+    unnamed
+        .chain(strangers)
+        .map(|(name, problem)| format!("{}: in its table of modules `{name}` {problem}", source.path))
+        .collect()
+}
+
+/// Returns the module that this line declares in a file of its own.
+fn module_of(line: &str) -> Option<&str> {
+    let (before, name) = line.strip_suffix(';')?.split_once("mod ")?;
+    (before.is_empty() || before.starts_with("pub")).then_some(name)
+}
+
 /// Names under which more than one type is defined.
 pub(crate) fn repeated_types(tree: &[SourceFile]) -> Vec<String> {
     let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();

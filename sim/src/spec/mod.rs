@@ -15,6 +15,7 @@
 //! | `downtimes` | the times that do not count toward retention |
 //! | `model` | the result of each command |
 //! | `sizes` | the bytes that count against bounds |
+//! | `counts`, `numbering` | counters of facts; numbers of keys |
 //! | `state` | the comparison with a recovered state |
 
 mod attempts;
