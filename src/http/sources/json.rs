@@ -35,6 +35,7 @@ impl FromStr for Pointer {
 }
 
 fn unescaped(name: &str) -> Option<String> {
+    // Another character behind a tilde is not defined (RFC 6901).
     let well = name.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     well.then(|| name.replace("~1", "/").replace("~0", "~"))
 }
@@ -82,6 +83,7 @@ impl Pointer {
         walk.value(&[&self.0], 0, &mut |part| found = Some(part))?;
         match found {
             None | Some(b"null") => Ok(None),
+            // Unescaped, so that two spellings of one text are one text.
             Some([b'"', ..]) => Ok(found.map(serde_json::from_slice::<String>).transpose()?.map(Cow::Owned)),
             Some([b'{' | b'[', ..]) => Err(InvalidJson::NoScalar(self.clone())),
             Some(part) => Ok(str::from_utf8(part).ok().map(Cow::Borrowed)),
@@ -110,6 +112,7 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn begin(json: &'a [u8]) -> Result<Self, InvalidJson> {
+        // The whole text is valid from here on, so the walk need not report errors of syntax.
         serde_json::from_slice::<IgnoredAny>(json)?;
         str::from_utf8(json).map_err(|_| InvalidJson::NotUtf8)?;
         Ok(Self { json, at: 0 })
@@ -126,6 +129,7 @@ impl<'a> Walk<'a> {
         if depth > MAX_DEPTH {
             return Err(InvalidJson::Deep);
         }
+        // White space between values does not count.
         self.skip(b" \t\r\n");
         let begin = self.at;
         let form = match self.json.get(begin) {
@@ -155,7 +159,9 @@ impl<'a> Walk<'a> {
             let value = self.value(&below(places, &name), depth + 1, visit)?;
             members.push((name, value));
         }
+        // The order of members does not count.
         members.sort_unstable();
+        // JSON with a name twice means different things to different parsers.
         if let Some(two) = members.windows(2).find(|two| two[0].0 == two[1].0) {
             return Err(InvalidJson::Twice(two[0].0.clone()));
         }

@@ -148,6 +148,7 @@ impl Pick {
 
 /// The fields of an urlencoded form, decoded; nothing in place of one that is not UTF-8.
 pub(in crate::http) fn fields(form: &str) -> impl Iterator<Item = Option<(String, String)>> {
+    // An empty field comes from a separator at the end.
     form.split('&').filter(|field| !field.is_empty()).map(|field| {
         let (name, value) = field.split_once('=').unwrap_or((field, ""));
         Some((query::decode(name).ok()?, query::decode(value).ok()?))

@@ -48,9 +48,11 @@ pub(in crate::http) async fn receive(
         Err(problem) => return front.refused(problem),
     };
     let request = ReceivedRequest { uri: &head.uri, headers: &head.headers, body: &body };
+    // Before anything of the request is used, and before the store is asked.
     if let Err(why) = source.verify(&request, front.eventful.wall()) {
         return unverified(&front, source, &why);
     }
+    // Slack sends its challenge as a signed request, in the place of an event.
     if let Some(challenge) = source.slack_challenge(&request) {
         return ([(CONTENT_TYPE, "text/plain; charset=utf-8")], challenge).into_response();
     }
@@ -80,6 +82,7 @@ pub(in crate::http) async fn challenge(
 }
 
 fn unverified(front: &Front, source: &Source, why: &Unverified) -> Response {
+    // Only at debug level: anyone can send requests with a wrong signature.
     tracing::debug!(source = source.name(), %why, "a request is not from its sender");
     let mut response = front.refused(Problem::new(ProblemKind::Unverified, why));
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(source.challenge()));
@@ -94,6 +97,7 @@ impl Front {
     }
 
     async fn body_of(&self, source: &Source, head: &request::Parts, body: axum::body::Body) -> Result<Bytes, Problem> {
+        // A signature, or an id in the body, can only be read from the plain bytes.
         if source.reads_body() {
             coding::refuse_content(&head.headers)?;
         }
@@ -118,6 +122,7 @@ impl Front {
         let (key, kept) = (event.key().clone(), source.quarantines().then(|| event.clone()));
         match (self.eventful.try_submit(event).await, kept) {
             (Ok(submitted), _) => respond(&key, &submitted),
+            // Kept under an id of its own, so that an operator can decide and the sender stops repeating it.
             (Err(SubmitError::Conflict(conflict)), Some(event)) => {
                 let Ok(event) = source.quarantined(&event) else {
                     return Problem::from(SubmitError::Conflict(conflict)).into_response();

@@ -88,6 +88,7 @@ impl Verifier {
         url: Option<&str>,
     ) -> Result<Self, Unverifiable> {
         let is_none = matches!(verification, Verification::None {});
+        // Without a secret every request would be refused, or none.
         if secrets.is_empty() && !is_none {
             return Err(Unverifiable::NoSecret);
         }
@@ -96,6 +97,7 @@ impl Verifier {
             Verification::Basic {} if secrets.iter().all(|secret| secret.bytes().contains(&b':')) => {
                 Ok(Self::Basic(secrets))
             }
+            // A secret without a colon can be no user and password.
             Verification::Basic {} => Err(Unverifiable::NoUser),
             Verification::Bearer {} => Ok(Self::Bearer(secrets)),
             Verification::None {} => Ok(Self::None),
@@ -130,6 +132,7 @@ impl Verifier {
 /// Returns the credentials after the name of this scheme in the header `Authorization`.
 pub(in crate::http) fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
+    // Two headers could be read differently by a proxy in front.
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (name, rest) = value.to_str().ok()?.split_once(' ')?;
     name.eq_ignore_ascii_case(scheme).then(|| rest.trim())
@@ -137,6 +140,7 @@ pub(in crate::http) fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> 
 
 /// Compares with every secret, so that the time says nothing of which one it was.
 fn known(secrets: &[Secret], sent: &[u8]) -> Result<(), Unverified> {
+    // All are compared, so that the time does not show which one fits.
     let found = secrets.iter().fold(false, |found, secret| secret.is(sent) | found);
     if found { Ok(()) } else { Err(Unverified::Credentials) }
 }
@@ -162,6 +166,7 @@ impl HmacVerifier {
         let signatures = self.signatures(shown)?;
         let parts = self.parts(request, time)?;
         let parts: Vec<&[u8]> = parts.iter().map(|part| &**part).collect();
+        // All keys and all signatures, for the same reason; during a change of secrets there are several.
         let mut is_right = false;
         for key in &self.keys {
             let due = mac(self.scheme.algorithm, key.bytes(), &parts);
@@ -182,6 +187,7 @@ impl HmacVerifier {
     }
 
     fn signatures(&self, text: &str) -> Result<Vec<Vec<u8>>, Unverified> {
+        // Parts with another prefix are of another scheme or version.
         let written = self.shown(text).filter_map(|part| part.strip_prefix(&*self.scheme.prefix));
         let signatures: Vec<_> = written.filter_map(|text| self.scheme.encoding.decode(text)).collect();
         if signatures.is_empty() { Err(Unverified::Malformed(self.header.clone())) } else { Ok(signatures) }
@@ -200,6 +206,7 @@ impl HmacVerifier {
     }
 
     fn is_recent(&self, time: &str, wall: Timestamp) -> Result<(), Unverified> {
+        // Only digits: a sign or a space would not be what the sender has signed.
         let digits = Some(time).filter(|time| time.bytes().all(|byte| byte.is_ascii_digit()));
         let seconds: u64 = digits.and_then(|time| time.parse().ok()).ok_or(Unverified::NoTime)?;
         let away = seconds.abs_diff(wall.as_micros() / 1_000_000);
@@ -242,6 +249,7 @@ impl HmacVerifier {
 /// its digest.
 fn form(request: &ReceivedRequest<'_>) -> Result<String, Unverified> {
     let fields = pick::fields(request.uri.query().unwrap_or_default());
+    // With this parameter the sender signs the digest of the body instead of its fields.
     let digest = fields.flatten().find(|(name, _)| name == "bodySHA256");
     match digest {
         None => pick::joined_fields(request.body).ok_or(Unverified::Body),
