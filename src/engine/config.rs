@@ -192,13 +192,13 @@ pub enum InvalidConfig {
     #[error("{0} is less than {1}: raise {0} or lower {1}")]
     Less(&'static str, &'static str),
     /// More records than the engine can address.
-    #[error("max_records is more than {ADDRESSABLE}: lower it")]
+    #[error("max_records is more than {ADDRESSABLE}, the most that can be addressed: lower it")]
     TooManyRecords,
     /// A setting is more than what it is kept in takes.
     #[error("{0} is more than {1}, the most that the journal takes: lower it")]
     Greater(&'static str, u64),
     /// Events that no policy fits wait, and there is no policy.
-    #[error("unmatched events wait and there is no type policy, so that none would run: add one to types")]
+    #[error("unmatched events wait, and without a type policy none would run: add one to types")]
     NoPolicy,
     /// More jitter than the whole wait.
     #[error("backoff.jitter_percent is more than 100: lower it")]

@@ -35,7 +35,7 @@ pub enum InvalidEvent {
         part: &'static str,
     },
     /// There are more than [`Attributes::MAX`](super::Attributes::MAX) attributes.
-    #[error("more than {max} attributes: put them into the payload", max = MAX_ATTRIBUTES)]
+    #[error("there are more than {max} attributes: put them into the payload", max = MAX_ATTRIBUTES)]
     TooManyAttributes,
     /// The attributes are longer than [`Attributes::MAX_BYTES`](super::Attributes::MAX_BYTES) together.
     #[error("the attributes have {bytes} bytes, {max} are allowed: put them into the payload", max = MAX_ATTRIBUTES_BYTES)]

@@ -48,7 +48,7 @@ pub(super) enum InvalidCloudEvent {
     Kind(String),
     #[error("the header {0} is not UTF-8: percent-encode it as UTF-8")]
     NotUtf8(HeaderName),
-    #[error("there are data and data_base64: send one of them")]
+    #[error("both data and data_base64 are given: send one of them")]
     TwoData,
     #[error("data_base64 is not base64: encode it as RFC 4648, section 4, has it")]
     NotBase64,

@@ -204,7 +204,7 @@ impl Problem {
     pub(super) fn too_large(limit_bytes: usize) -> Self {
         Self::new(
             ProblemKind::TooLarge,
-            format!("an event may have at most {limit_bytes} bytes: send a reference to the data instead"),
+            format!("the event is too large: at most {limit_bytes} bytes are allowed; send a reference to the data"),
         )
     }
 }

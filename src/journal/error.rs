@@ -103,7 +103,7 @@ pub enum WriteError {
     #[error("another owner has opened the journal: this one must end")]
     Fenced,
     /// The journal has no free space. Nothing was written.
-    #[error("the journal has no room: make some, or give it more")]
+    #[error("the journal has no room: free some on its disk, or raise its max_bytes")]
     Full,
     /// The directory or disk of the journal is not there, or does not respond. Nothing was written.
     #[error("the journal cannot be reached ({cause}): bring its directory or disk back")]
@@ -112,7 +112,9 @@ pub enum WriteError {
         cause: String,
     },
     /// The bytes are more than can be written at once. Nothing was written.
-    #[error("{bytes} bytes at once are more than the {limit_bytes} that the journal takes")]
+    #[error(
+        "the frame is too large: {bytes} bytes, the journal takes {limit_bytes}; lower max_event_bytes or max_unsynced_bytes"
+    )]
     TooLarge {
         /// The number of bytes.
         bytes: usize,

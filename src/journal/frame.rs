@@ -159,7 +159,7 @@ fn put(rest: &mut &mut [u8], field: &[u8]) {
 
 /// The error for a body with more bytes than a header can count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a body of {bytes} bytes, and a frame has {max} at most", max = u32::MAX)]
+#[error("the body is too large: {bytes} bytes, a frame takes {max}", max = u32::MAX)]
 pub struct BodyTooLong {
     /// The number of bytes of the body.
     pub bytes: usize,

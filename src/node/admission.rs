@@ -33,7 +33,7 @@ pub enum SubmitError {
         retry_after: Duration,
     },
     /// The event is larger than the limit.
-    #[error("an event may have {limit_bytes} bytes: raise max_event_bytes, or send a reference to the data")]
+    #[error("the event is too large: max_event_bytes is {limit_bytes}; raise it, or send a reference to the data")]
     TooLarge {
         /// The most bytes that an event may have.
         limit_bytes: usize,

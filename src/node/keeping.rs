@@ -11,7 +11,7 @@ use crate::engine::{Engine, Timestamp, facts::Fact};
 
 /// The error for a journal that lacks frames which were durable when it was opened again: it is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the journal has lost frames that were durable: was it removed?")]
+#[error("the journal lacks frames that were durable: restore it from a copy, and restart")]
 pub struct FramesLost;
 
 /// The consequences of a refusal by the journal.

@@ -19,7 +19,7 @@ pub enum RedriveError {
     #[error("there is no such event: submit it again")]
     NotFound,
     /// The event has not failed.
-    #[error("only a failed event can be redriven, this one is {0}: leave it alone")]
+    #[error("the event is {0}, and only a failed one can be redriven: leave it alone")]
     NotFailed(Status),
     /// A bound is reached.
     #[error("the bound {bound} is reached: try again in {retry_after:?}")]

@@ -83,7 +83,7 @@ pub enum StartError {
     #[error(transparent)]
     InvalidPolicy(#[from] InvalidPolicy),
     /// No handler is for these types of events, and there is no default one.
-    #[error("no handler is for type `{0}`: add one with Builder::on, or start with a default one")]
+    #[error("type `{0}` has no handler: add one with Builder::on, or start with a default one")]
     NoHandler(Box<str>),
     /// The current thread is not in a tokio runtime.
     #[error("there is no tokio runtime here: call it from async code, or enter a runtime first")]
