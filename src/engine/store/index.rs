@@ -48,6 +48,7 @@ impl Index {
     }
 
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(Location) -> bool) -> Option<Location> {
+        // The lower half is enough to distinguish nearly all keys, and an entry stays at eight bytes.
         let hash = hash as u32;
         let entry = self.part(hash).find(spread(hash), |entry| entry.hash == hash && is_it(entry.location()));
         entry.map(IndexEntry::location)
@@ -62,6 +63,7 @@ impl Index {
 
     /// Adds a location that is not in it.
     pub(super) fn insert(&mut self, hash: u64, location: Location) {
+        // Split once: after that each part grows alone.
         if self.len >= self.split_at && self.parts.len() == 1 {
             self.split();
         }

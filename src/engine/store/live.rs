@@ -110,8 +110,11 @@ impl LiveRecord {
     /// Keeps the end of an attempt for those who ask later, and of those before at most so many that they are
     /// `most`.
     pub(in crate::engine) fn remember(&mut self, mut attempt: PastAttempt, error: Option<ErrorText>, most: usize) {
+        // On the heap: most records never fail, and pay one pointer.
         let trouble = self.trouble.get_or_insert_default();
+        // Past errors are cut shorter than the last one, as there may be several.
         attempt.error = error.as_ref().map(|error| error.shortened(PastAttempt::MAX_ERROR_BYTES));
+        // A snooze without a reason keeps the error before it.
         trouble.last_error = error.or(trouble.last_error.take());
         if trouble.history.len() >= most {
             trouble.history.remove(0);

@@ -66,6 +66,7 @@ impl Store {
 
     /// The keyed hash of a key. Ids come from outside, so no sender may choose where they fall.
     pub(super) fn hash(&self, key: &Key) -> u64 {
+        // The second half of the key is a constant ("index"): the seed alone is secret.
         SipHasher13::new_with_keys(self.hash_key, 0x0069_6e64_6578).hash(key.as_bytes()) & self.hash_mask
     }
 
@@ -110,6 +111,7 @@ impl Store {
 
     /// Moves a live record to its next stage.
     pub(super) fn advance(&mut self, slot: Slot, stage: LiveState) {
+        // Counted out before and in after, as both depend on the stage.
         self.uncount(slot);
         let from = core::mem::replace(&mut self.live[slot].stage, stage);
         self.count_in(slot);
@@ -122,6 +124,7 @@ impl Store {
         let record = &mut self.live[slot];
         match &mut record.stage {
             LiveState::Failed { number, .. } => {
+                // A number for each failure, so that the order of failures survives changes in between.
                 *number = self.next_failure;
                 self.next_failure += 1;
                 self.failed.insert(*number, slot);
@@ -157,6 +160,7 @@ impl Store {
         let hash = self.drop_live(slot);
         self.counts[tombstone.status() as usize] += 1;
         let id = self.tombstones.push(tombstone);
+        // The same key leads to the tombstone from now on.
         self.index.replace(hash, Location::Live(slot), Location::Tombstone(id));
     }
 
@@ -170,6 +174,7 @@ impl Store {
     /// Brings failed records, taken in from elsewhere, into the order in which they failed.
     pub(super) fn sort_failed(&mut self) {
         let mut failed: Vec<_> = core::mem::take(&mut self.failed).into_values().collect();
+        // By the time of failure: snapshots hold records in another order.
         failed.sort_by_key(|slot| self.terminal_at(Location::Live(*slot)));
         for (slot, nth) in failed.into_iter().zip(0..) {
             if let LiveState::Failed { number, .. } = &mut self.live[slot].stage {
@@ -254,6 +259,7 @@ impl Store {
 
     /// Records that are not terminal.
     pub(super) fn pending(&self) -> usize {
+        // Failed records are live, too, but wait for an operator.
         self.live.len() - self.failed.len()
     }
 

@@ -90,6 +90,7 @@ impl Iterator for Scan<'_> {
                 let slot = Slot::new(number);
                 Some(self.store.live.get(slot).map(|_| Location::Live(slot)))
             }
+            // No record at this step: the caller counts steps, not records.
             ScanPosition::Live(_) => {
                 self.position = ScanPosition::Tombstone(self.store.tombstones.first());
                 Some(None)

@@ -54,6 +54,7 @@ impl<T> Slab<T> {
 
     pub(super) fn insert(&mut self, value: T) -> Slot {
         self.len += 1;
+        // The slot that was freed last, whose memory is most likely in the cache.
         let Some(slot) = self.free else { return self.push(value) };
         let entry = self.entry_mut(slot);
         let SlabEntry::Free { next } = *entry else { unreachable!("a free slot is not used") };
@@ -97,6 +98,7 @@ impl<T> Slab<T> {
     /// Adds a slot behind all others.
     fn push(&mut self, value: T) -> Slot {
         let slot = Slot(self.end());
+        // In chunks, so that a slab that grows moves no record.
         if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }

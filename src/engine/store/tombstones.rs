@@ -93,6 +93,7 @@ impl Tombstones {
 
     pub(super) fn push(&mut self, tombstone: Tombstone) -> TombstoneId {
         if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
+            // The last emptied chunk is used again: in steady state nothing is allocated.
             let chunk = self.spare.take().unwrap_or_else(|| Vec::with_capacity(CHUNK));
             self.chunks.push_back(chunk);
         }
@@ -127,7 +128,9 @@ impl Tombstones {
         let at = self.left + id.since(self.first);
         let tombstone = &mut self.chunks[at / CHUNK][at % CHUNK];
         tombstone.kind = TombstoneKind::Gone;
+        // Releases the memory of the key at once; the place remains until those before it are gone.
         tombstone.key = Key::vacant();
+        // Places leave from the front only, so one that is removed in the middle waits.
         while self.front().is_some_and(|(_, first)| !first.is_kept()) {
             self.leave();
         }
