@@ -22,7 +22,7 @@ pub(crate) struct SendProgress {
     pub(crate) counts: LineCounts,
     watched: bool,
     since_start: RealStopwatch,
-    since_told: RealStopwatch,
+    since_logged: RealStopwatch,
     complaints: u32,
 }
 
@@ -50,7 +50,7 @@ impl SendProgress {
             counts: LineCounts::default(),
             watched: terminal::is_watched(),
             since_start: RealStopwatch::start(),
-            since_told: RealStopwatch::start(),
+            since_logged: RealStopwatch::start(),
             complaints: 0,
         }
     }
@@ -61,8 +61,8 @@ impl SendProgress {
         match source.percent() {
             Some(percent) if self.watched => terminal::rewrite(&format!("{} {percent}% {text}", bar(percent))),
             _ if self.watched => terminal::rewrite(&text),
-            percent if self.since_told.elapsed() >= LOG_EVERY => {
-                self.since_told = RealStopwatch::start();
+            percent if self.since_logged.elapsed() >= LOG_EVERY => {
+                self.since_logged = RealStopwatch::start();
                 terminal::warn(&percent.map_or_else(|| text.clone(), |percent| format!("{percent}% {text}")));
             }
             _ => {}

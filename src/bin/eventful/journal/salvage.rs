@@ -22,10 +22,10 @@ pub(super) fn salvage(from: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     for (at, problem) in &salvaged.damaged {
         warn(&format!("unusable:  the snapshot before frame {at}: {problem}"));
     }
-    Ok(tell_lost(&salvaged))
+    Ok(report_lost(&salvaged))
 }
 
-fn tell_lost(salvaged: &Salvaged) -> ExitCode {
+fn report_lost(salvaged: &Salvaged) -> ExitCode {
     let (end, problem, found) = (salvaged.end, &salvaged.problem, salvaged.stranded.len());
     match salvaged.lost {
         LostFrames::Nothing => {
