@@ -67,6 +67,7 @@ impl Attributes {
             checked("attribute value", value, Self::MAX_VALUE_BYTES)?,
         );
         let place = self.position(name);
+        // A value that is replaced does not count against the limit.
         let replaced = place.map_or(0, |at| name.len() + self.0[at].1.len());
         let bytes = self.size_bytes() - replaced + name.len() + value.len();
         if bytes > Self::MAX_BYTES {

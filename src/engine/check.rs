@@ -131,6 +131,7 @@ impl Engine {
         let capacity = self.config.channel_capacity.get();
         holds("the channel is not overfilled", self.tickets.outstanding() <= capacity)?;
         self.tickets.check().map_err(Violation)?;
+        // While the engine is not feeding, records rightly stay in the line.
         let idle = !self.is_feeding() || self.blocked_since.is_some() || self.line.is_empty();
         holds("nothing stays in the line while the channel has room", idle || self.tickets.outstanding() == capacity)
     }

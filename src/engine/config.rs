@@ -279,6 +279,7 @@ impl Config {
         }
         let least =
             self.types.iter().filter_map(|(_, policy)| policy.concurrency).fold(self.concurrency.get(), usize::min);
+        // Each start uses up one of these.
         let starts = u64::from(attempts) + u64::from(self.max_snoozes) + u64::from(self.max_refunds);
         let delay = cap.max(self.max_retry_after).max(self.max_snooze);
         let turns = pending.div_ceil(least.max(1)) as u64 + 1;

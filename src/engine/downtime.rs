@@ -45,6 +45,7 @@ impl DowntimeLog {
         if lasted.is_zero() {
             return;
         }
+        // Its time stays in the sums: a record that ended after it is kept longer than it must be, never shorter.
         if self.0.len() >= most {
             self.0.remove(0);
         }
@@ -71,6 +72,7 @@ impl DowntimeLog {
     fn forget_before(&mut self, at: Timestamp) {
         let (seen, gone) = (self.total_at(at), self.seen_by(at));
         self.0.drain(..gone);
+        // The sums count from the first that is left.
         self.0.iter_mut().for_each(|total| total.micros -= seen);
     }
 

@@ -83,6 +83,7 @@ impl Output {
     /// Starts or stops to keep facts; what was kept is dropped when it stops.
     pub fn keep_facts(&mut self, keep: bool) {
         self.keeps_facts = keep;
+        // Not `clear`: the memory is given back, too.
         if !keep {
             self.facts = Vec::new();
         }
@@ -136,6 +137,7 @@ impl Output {
     /// Keeps the fact that this key was forgotten: in the last fact when that says the same of
     /// others and has less than `most`, else in one of its own.
     pub(super) fn forgotten(&mut self, at: Timestamp, most: usize, key: impl FnOnce() -> Key) {
+        // Keys that are forgotten at the same time share one fact, which is shorter in the journal.
         match self.facts.last_mut() {
             Some(Fact { at: last, change: Change::Forgotten(keys) }) if *last == at && keys.len() < most => {
                 keys.push(key());

@@ -69,6 +69,7 @@ impl Event {
     /// What owns the payload's bytes (see [`Bytes::from_owner`]) may be dropped while the engine is
     /// locked, so its `Drop` must neither call the engine nor panic.
     pub fn new(key: Key, payload: impl Into<Bytes>) -> Self {
+        // A small payload would keep the large buffer that it came in.
         let payload = payload::fitted(payload.into());
         Self { key, digest: Digest::of(&payload), payload, extras: None }
     }
@@ -224,6 +225,7 @@ impl Event {
     }
 
     fn extras_mut(&mut self) -> &mut Extras {
+        // Copied only when another clone of the event shares them.
         Arc::make_mut(self.extras.get_or_insert_default())
     }
 }

@@ -161,6 +161,7 @@ impl GateCount {
     pub(super) const fn add(&mut self, stage: &LiveState) {
         match stage {
             LiveState::Processing(_) => self.running += 1,
+            // A record that waits for its time is not at the gate yet.
             LiveState::Waiting(waiting) => match waiting.place {
                 Some(Place::Gated) => self.waiting += 1,
                 Some(Place::Line | Place::Queued(_)) => self.unstarted += 1,

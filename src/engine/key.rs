@@ -89,6 +89,7 @@ impl Key {
         };
         refuse_control("source", source)?;
         refuse_control("id", id)?;
+        // The length in front keeps `("ab", "c")` and `("a", "bc")` apart.
         let bytes = core::iter::once(source_len).chain(source.bytes()).chain(id.bytes());
         Ok(Self(Packed::Text(bytes.collect())))
     }
@@ -231,6 +232,7 @@ const NO_DIGIT: u8 = 0xff;
 /// The 16 bytes of `id` when it is a UUID in canonical lower-case form, and nothing else.
 fn parse_uuid(id: &str) -> Option<[u8; 16]> {
     let ascii: &[u8; UUID_TEXT] = id.as_bytes().try_into().ok()?;
+    // No branch per digit: `NO_DIGIT` has all bits set, and shows in the union.
     let mut seen = 0;
     let uuid = PAIRS.map(|at| {
         let (high, low) = (VALUES[usize::from(ascii[at])], VALUES[usize::from(ascii[at + 1])]);

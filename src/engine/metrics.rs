@@ -31,7 +31,7 @@ pub struct Metrics {
 pub struct FactCounters {
     /// Events accepted.
     pub accepted: u64,
-    /// Failed events given another life.
+    /// Failed events redriven.
     pub redriven: u64,
     /// Runs started.
     pub started: u64,
@@ -92,7 +92,7 @@ pub struct Tallies {
     pub deduplicated: u64,
     /// Submissions of another payload under an accepted key.
     pub conflicted: u64,
-    /// Tickets presented that stood for nothing.
+    /// Tickets presented whose record no longer waited for them.
     pub tickets_stale: u64,
     /// Outcomes and heartbeats of runs that were not current.
     pub outcomes_stale: u64,
@@ -114,7 +114,7 @@ impl Tallies {
         self.enqueue_failures[cause as usize]
     }
 
-    /// Records that a sweep, or the proof of a lost ticket, set going again.
+    /// Records that a sweep, or the proof of a lost ticket, scheduled again.
     pub const fn swept(&self, reason: SweptReason) -> u64 {
         self.swept[reason as usize]
     }

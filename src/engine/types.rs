@@ -187,6 +187,7 @@ impl TypePolicies {
             return refuse(alloc::format!("contradicts itself: {problem}"));
         }
         let added = PatternPolicy { text: text.into(), has_star, policy };
+        // No order among patterns decides, so an overlap is refused.
         if let Some(other) = self.policies.iter().find(|other| other.overlaps(&added)) {
             return refuse(alloc::format!("overlaps with that of `{other}`: let each type fit one pattern"));
         }
@@ -194,6 +195,7 @@ impl TypePolicies {
         let Some(id) = number.map(PolicyId) else {
             return refuse(alloc::format!("is one too many: an engine has {} at most", Self::MAX));
         };
+        // Sorted by text, so that a type finds its pattern by bisection.
         let at = self.sorted.partition_point(|other| self.policies[other.index()].text < added.text);
         let runs = [added.policy.run_timeout, added.policy.run_lifetime].into_iter().flatten();
         self.shortest_run = runs.fold(self.shortest_run, Duration::min);

@@ -17,7 +17,7 @@ pub(super) struct MetricFamily<'a> {
     pub(super) numbers: MetricNumbers<'a>,
 }
 
-/// Of which kind the numbers of a family are.
+/// The kind and the numbers of a family.
 #[derive(Debug)]
 pub(super) enum MetricNumbers<'a> {
     Counter(u64),
@@ -51,10 +51,10 @@ fn facts(stats: &Stats) -> Vec<MetricFamily<'_>> {
     let finished = AttemptEnd::ALL.map(|end| (end.as_str(), facts.finished(end))).into();
     vec![
         family("events_accepted_total", "Events accepted.", Counter(facts.accepted)),
-        family("events_redriven_total", "Failed events given another life.", Counter(facts.redriven)),
+        family("events_redriven_total", "Failed events redriven.", Counter(facts.redriven)),
         family("events_forgotten_total", "Terminal records that were forgotten, by status.", forgotten(facts)),
         family("attempts_started_total", "Runs started.", Counter(facts.started)),
-        family("attempts_finished_total", "Runs ended, by how.", Counters("outcome", finished)),
+        family("attempts_finished_total", "Runs ended, by outcome.", Counters("outcome", finished)),
     ]
 }
 
@@ -72,12 +72,16 @@ fn tallies(stats: &Stats) -> Vec<MetricFamily<'_>> {
     vec![
         family("events_deduplicated_total", "Events submitted again.", Counter(tallies.deduplicated)),
         family("events_conflicted_total", "Submissions with another payload.", Counter(tallies.conflicted)),
-        family("events_rejected_total", "Submissions refused, by why.", Counters("reason", rejected)),
+        family("events_rejected_total", "Submissions refused, by reason.", Counters("reason", rejected)),
         family("enqueue_failures_total", "Tickets that did not get into the channel.", Counters("reason", failures)),
-        family("tickets_stale_total", "Tickets that stood for nothing.", Counter(tallies.tickets_stale)),
+        family(
+            "tickets_stale_total",
+            "Tickets whose record no longer waited for them.",
+            Counter(tallies.tickets_stale),
+        ),
         family("outcomes_stale_total", "Outcomes of runs that were not current.", Counter(tallies.outcomes_stale)),
         family("sweeps_total", "Sweeps.", Counter(tallies.sweeps)),
-        family("swept_total", "Records set going again by a sweep, by why.", Counters("reason", swept)),
+        family("swept_total", "Records scheduled again by a sweep, by reason.", Counters("reason", swept)),
     ]
 }
 
@@ -144,7 +148,7 @@ fn journal(stats: &Stats) -> Vec<MetricFamily<'_>> {
             "Groups of facts that are durable, or were given up, since the start.",
             Counter(stats.journal_groups),
         ),
-        family("journal_state", "1 for how the journal is.", Gauges("state", states)),
+        family("journal_state", "1 for the state that the journal is in.", Gauges("state", states)),
         family("journal_reopenings_total", "Times that it was opened again.", Counter(stats.journal_reopenings)),
     ]
 }

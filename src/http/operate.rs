@@ -48,6 +48,7 @@ pub(super) async fn redrive_all(
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
     refuse_body(request.into_body(), &front).await?;
+    // The parameter that a call for one event never has.
     if !query.iter().flat_map(|query| query.split('&')).any(|pair| pair == "status=failed") {
         return Err(Problem::invalid(ONE_OR_ALL));
     }
@@ -102,6 +103,7 @@ impl BulkRequest {
         let (filter, [after, dry_run]) = filter::parse(uri_query, ["after", "dry_run"])?;
         let after = query::number("after", after.as_deref(), 0..=u64::MAX)?.map_or(Cursor::START, Cursor::new);
         let dry_run = query::flag("dry_run", dry_run.as_deref())?;
+        // The cursor is replaced by that of the next page.
         let pairs = uri_query.unwrap_or_default().split('&').filter(|pair| !pair.starts_with("after="));
         Ok(Self { filter, after, dry_run, again: pairs.collect::<Vec<_>>().join("&") })
     }

@@ -135,6 +135,7 @@ impl Problem {
     /// Whole seconds, rounded up, as the header has them.
     fn retry_after_seconds(&self) -> Option<u64> {
         let delay = self.retry_after?;
+        // At least a second: zero would ask for another attempt at once.
         Some((delay.as_secs() + u64::from(delay.subsec_nanos() > 0)).max(1))
     }
 }
@@ -168,12 +169,15 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_seconds() {
             headers.insert(RETRY_AFTER, seconds.into());
         }
+        // RFC 9110, section 15.5.16: the answer names what is accepted.
         if self.kind == ProblemKind::UnsupportedEncoding {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
+        // RFC 9110, section 15.5.2: the answer names a scheme.
         if self.kind == ProblemKind::Unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // The rest of this request is not read, so no other can follow it.
         if self.closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -38,6 +38,7 @@ pub(super) async fn get_by_query(State(front): State<Arc<Front>>, query: RawQuer
 
 async fn show(front: &Front, key: &Key, payload: bool) -> RecordAnswer {
     let Some(view) = front.eventful.get(key).await? else {
+        // Sources are part of the key, and easy to leave out.
         return Err(Problem::new(
             ProblemKind::NotFound,
             "there is no such event: perhaps it was forgotten, or has a source",
@@ -138,6 +139,7 @@ impl<'a> RecordBody<'a> {
             queued: view.is_queued(),
             place: view.place.map(place),
             attempt: view.attempt,
+            // A tombstone keeps neither the charge nor the size: zero would be wrong.
             charged: (!is_tombstone).then_some(view.charge.charged),
             digest: view.digest.to_string(),
             accepted_at: Rfc3339(view.accepted_at),
@@ -155,6 +157,7 @@ impl<'a> RecordBody<'a> {
             history: &view.history,
             payload: view.payload.as_deref().filter(|_| payload).map(PayloadBody::new),
             explanation,
+            // Nearly always true: only the exception is worth a field.
             durable: (!view.durable).then_some(false),
         }
     }

@@ -39,9 +39,11 @@ fn micros(text: &str) -> Option<u64> {
     let separated = separators.iter().all(|(at, byte)| text.as_bytes().get(*at) == Some(byte));
     let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
     let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
+    // Months have unequal lengths: a day that is not in its month comes back as another date.
     let days = days(year, month, day).filter(|days| date(*days) == (year, month, day))?;
     let rest = text.get(19..)?;
     let digits = rest.strip_prefix('.').map_or(0, |rest| rest.bytes().take_while(u8::is_ascii_digit).count());
+    // Digits behind the microseconds are dropped.
     let fraction = (0..6).fold(0, |sum, at| sum * 10 + if at < digits { number(20 + at, 1).unwrap_or(0) } else { 0 });
     let zone = &rest[if digits > 0 { digits + 1 } else { 0 }..];
     let sound = separated && hour < 24 && minute < 60 && second < 60;
@@ -57,6 +59,7 @@ const fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     let month_from_march = if month > 2 { month - 3 } else { month + 9 };
     let day_of_year = (153 * month_from_march + 2) / 5 + day;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    // One more than `date` adds: the days of a month count from 1.
     (era * 146_097 + day_of_era).checked_sub(719_469)
 }
 
@@ -69,6 +72,7 @@ fn with_offset(seconds: u64, zone: &str) -> Option<u64> {
         zone.get(1..)?.split_once(':').filter(|(hours, minutes)| hours.len() == 2 && minutes.len() == 2)?;
     let offset = hours.parse::<u64>().ok()? * 3600 + minutes.parse::<u64>().ok()? * 60;
     match zone.as_bytes().first()? {
+        // Where the offset is positive, clocks are ahead of UTC.
         b'+' => seconds.checked_sub(offset),
         b'-' => seconds.checked_add(offset),
         _ => None,

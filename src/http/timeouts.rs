@@ -40,6 +40,7 @@ impl Timeouts {
 
     /// A wait that never ends when the time is beyond what a clock can show.
     fn at(&self, at: Option<Instant>) -> Timeout {
+        // Taken out: two waits at the same time each need an entry.
         let entry = mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         Timeout { at, entry, home: self.clone() }
     }
@@ -65,11 +66,13 @@ impl Future for Timeout {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };
         let entry = self.entry.get_or_insert_with(|| Box::pin(time::sleep_until(at)));
+        // Registered for later than this wait needs it.
         if entry.deadline() > at {
             entry.as_mut().reset(at);
         }
         loop {
             ready!(entry.as_mut().poll(cx));
+            // The entry fired for the wait before, which had an earlier time.
             if entry.deadline() >= at {
                 return Poll::Ready(());
             }
@@ -80,6 +83,7 @@ impl Future for Timeout {
 
 impl Drop for Timeout {
     fn drop(&mut self) {
+        // Kept registered for the next wait, which moves it only when it fires too early.
         if let Some(entry) = self.entry.take() {
             *self.home.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
         }

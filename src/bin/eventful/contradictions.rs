@@ -34,6 +34,7 @@ impl Compared<'_> {
         let Self { config, limits, .. } = self;
         let payloads = (config.max_bytes as u64).saturating_add(config.max_failed_bytes as u64);
         let records = (config.max_records as u64).saturating_mul(RECORD_BYTES);
+        // One buffer for what is read and one for what is written.
         let buffers = (limits.max_connections as u64).saturating_mul(limits.buffer_bytes as u64).saturating_mul(2);
         [records, limits.max_inflight_bytes as u64, buffers].into_iter().fold(payloads, u64::saturating_add)
     }
@@ -43,6 +44,7 @@ impl Compared<'_> {
         let kept = [("retention", Some(self.config.retention)), ("failed_retention", self.config.failed_retention)];
         let mut found = Vec::new();
         for (name, source) in self.sources {
+            // Nothing is known of how long this sender repeats an event.
             let Some(horizon) = source.preset.and_then(Preset::retry_horizon) else { continue };
             for (what, kept) in kept {
                 if let Some(kept) = kept.filter(|kept| *kept < horizon) {
@@ -76,6 +78,7 @@ impl Compared<'_> {
         let Self { config, limits, .. } = self;
         let mut found = Vec::new();
         let mut less = |greater: (&str, usize), less: (&str, usize), why: &str| {
+            // Equal limits are reached at the same time, which is no contradiction.
             if greater.1 > less.1 {
                 let ((greater, most), (less, least)) = (greater, less);
                 found.push(format!(
@@ -135,6 +138,7 @@ pub(crate) fn mebibytes(bytes: u64) -> String {
 pub(crate) fn memory_of_machine() -> Option<u64> {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let machine = read("/proc/meminfo").and_then(|text| total_memory(&text));
+    // The file holds `max` when the group has no limit: then the machine's memory is the limit.
     let group = read("/sys/fs/cgroup/memory.max").and_then(|text| text.trim().parse().ok());
     machine.into_iter().chain(group).min()
 }

@@ -47,6 +47,7 @@ impl Shortage {
             Errno::NFILE => "no file descriptor is left on this machine: raise fs.file-max",
             Errno::AGAIN => "no process or port is left: raise the limit of processes (ulimit -u, pids.max)",
             Errno::ADDRNOTAVAIL => "no local port is left, or none for this target: widen net.ipv4.ip_local_port_range",
+            // `NOMEM` and `NOBUFS`.
             _ => "no memory is left: give this machine more, or lower --concurrency",
         }
     }
@@ -92,12 +93,14 @@ impl Shortages {
         if let Some(unlogged) = self.due(self.watch.elapsed()) {
             tracing::warn!(unlogged, "{words}; events wait, and are not charged for it");
         }
+        // Longer with every start: when all that wait come back at once, the shortage only lasts.
         Failure::snooze_because(words, Duration::from_secs(starts.clamp(1, LONGEST_PAUSE_SECONDS).into()))
     }
 
     /// Returns the number of shortages since the last line, when it is time for another.
     fn due(&self, now: Duration) -> Option<u64> {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each is counted for the next line.
         if noted.last.is_some_and(|last| now.saturating_sub(last) < QUIET) {
             noted.unlogged += 1;
             return None;

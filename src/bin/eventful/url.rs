@@ -40,6 +40,7 @@ impl HttpUrl {
 
     /// Returns this base with a path appended.
     pub(crate) fn join(&self, path: &str) -> anyhow::Result<Uri> {
+        // A base with a slash at its end and one without are the same.
         Ok(format!("{}{path}", self.0.to_string().trim_end_matches('/')).parse()?)
     }
 }
@@ -48,6 +49,7 @@ impl fmt::Display for HttpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, authority) = (self.0.scheme_str().unwrap_or_default(), self.0.authority());
         write!(f, "{scheme}://{}{}", authority.map_or("", |authority| authority.as_str()), self.0.path())?;
+        // The query is left out: it may hold a secret.
         f.write_str(if self.0.query().is_some() { "?…" } else { "" })
     }
 }
@@ -59,6 +61,7 @@ impl fmt::Debug for HttpUrl {
 }
 
 fn check(text: &str) -> Result<Uri, String> {
+    // The parser drops a fragment silently.
     if text.contains('#') {
         return Err("a fragment (# and what follows) would not be sent: leave it out".to_owned());
     }

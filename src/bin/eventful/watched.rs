@@ -41,6 +41,7 @@ pub(crate) fn is_stale(error: &Error) -> bool {
 
 impl Sight {
     fn is_stale(&self) -> bool {
+        // Both, since a server that has begun to answer has taken the request.
         self.0.is_reused.load(Ordering::Acquire) && !self.0.is_answering.load(Ordering::Acquire)
     }
 
@@ -97,6 +98,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for WatchedConnection<Io> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        // The end of the stream is read, too, as zero bytes: that is no answer.
         if buf.filled().len() > before {
             self.sight.note_read();
         }

@@ -31,6 +31,8 @@ impl Preset {
             }
             Self::Stripe => {
                 (config.id, config.event_type, config.time) = (json("/id"), json("/type"), json("/created"));
+                // Stripe updates this number between deliveries of one event: with it, a redelivery would be a
+                // conflict.
                 config.exclude = "/pending_webhooks".parse().ok().map(|place| Vec::from([place]));
             }
             Self::Slack => {
@@ -47,10 +49,12 @@ impl Preset {
                 config.success = Some(SuccessStatus::Ok);
             }
             Self::Twilio => {
+                // This token stays the same when Twilio repeats a request.
                 config.id = header("i-twilio-idempotency-token");
                 config.success = Some(SuccessStatus::NoContent);
             }
             Self::Meta => {
+                // A delivery of Meta has no id: the same bytes are the same event.
                 (config.id, config.event_type) = (Some(Pick::BodySha256), json("/object"));
                 config.success = Some(SuccessStatus::Ok);
             }
@@ -67,6 +71,7 @@ impl Preset {
                 header: "webhook-signature".into(),
                 encoding: SignatureEncoding::Base64,
                 prefix: "v1,".into(),
+                // One header may carry several signatures, during a change of keys for example.
                 separator: Some(" ".into()),
                 signed: SignedText(Vec::from([
                     SignedPart::Header(HeaderName::from_static("webhook-id")),
@@ -106,6 +111,7 @@ impl Preset {
                 HmacScheme { header: "x-shopify-hmac-sha256".into(), encoding: SignatureEncoding::Base64, ..scheme }
             }
             Self::Twilio => HmacScheme {
+                // Twilio signs with SHA-1 only.
                 algorithm: HmacAlgorithm::Sha1,
                 header: "x-twilio-signature".into(),
                 encoding: SignatureEncoding::Base64,
@@ -130,6 +136,7 @@ impl SourceConfig {
             headers: given.headers.or(base.headers),
             success: given.success.or(base.success),
             conflict: given.conflict.or(base.conflict),
+            // No preset can know these: they belong to the installation.
             max_body_bytes: given.max_body_bytes,
             url: given.url,
             verify_token: given.verify_token,

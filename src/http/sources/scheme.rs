@@ -60,6 +60,7 @@ impl Default for HmacScheme {
             separator: None,
             signed: SignedText(Vec::from([SignedPart::Body])),
             timestamp: None,
+            // Five minutes, as Stripe, Slack and the libraries of Standard Webhooks have it.
             tolerance_seconds: 300,
             key: KeyForm::Text,
         }
@@ -200,6 +201,7 @@ impl FromStr for TimestampPlace {
         let invalid = || InvalidTimestampPlace(text.to_owned());
         match text.split_once(':').ok_or_else(invalid)? {
             ("header", name) => name.parse().map(Self::Header).map_err(|_| invalid()),
+            // An empty prefix would fit every part of the header.
             ("signature", prefix) if !prefix.is_empty() => Ok(Self::Signature(prefix.to_owned())),
             _ => Err(invalid()),
         }

@@ -60,6 +60,7 @@ impl Secret {
     /// The header `Authorization` that shows it as a bearer token (RFC 6750), marked as sensitive; nothing when it holds
     /// what no header may.
     pub fn bearer(&self) -> Option<HeaderValue> {
+        // A sensitive value does not show in debug output.
         let mut value = HeaderValue::from_bytes(&[b"Bearer ", &*self.0].concat()).ok()?;
         value.set_sensitive(true);
         Some(value)
@@ -71,12 +72,14 @@ impl Secret {
 
     /// Returns whether these bytes are the secret, in a time that depends on neither.
     pub(in crate::http) fn is(&self, bytes: &[u8]) -> bool {
+        // By digests, whose length is fixed: that of the secret does not show.
         same(&Sha256::digest(&self.0), &Sha256::digest(bytes))
     }
 }
 
 /// Returns whether both are equal, in a time that depends on their lengths alone.
 pub(in crate::http) fn same(one: &[u8], other: &[u8]) -> bool {
+    // All bytes are compared, and the optimizer must not stop at the first difference.
     one.len() == other.len() && black_box(one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b))) == 0
 }
 
@@ -118,6 +121,7 @@ fn in_environment(name: &str) -> Result<Vec<u8>, NoSecret> {
 fn in_file(path: &PathBuf) -> Result<Vec<u8>, NoSecret> {
     let mut bytes = fs::read(path)
         .map_err(|error| NoSecret::File { file: path.display().to_string(), cause: error.to_string() })?;
+    // Editors and `echo` put a line break at the end; only one is removed, since a secret may end in others.
     for end in [b'\n', b'\r'] {
         if bytes.last() == Some(&end) {
             bytes.pop();

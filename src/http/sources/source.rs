@@ -179,6 +179,7 @@ impl Source {
             Event::new(key, body)
         } else {
             let rest = digest_without(request.body, &self.excluded)?;
+            // The digest leaves out what changes between deliveries, so that these are duplicates and no conflicts.
             Event::with_digest(key, body, Digest::new(Algorithm::Sha256OfParts, rest))
         };
         self.dressed(event, request, encoding)
@@ -219,7 +220,9 @@ impl Source {
     /// The same payload under an id of its own, for an event that came under the id of another one.
     pub(super) fn quarantined(&self, event: &Event) -> Result<Event, NoEvent> {
         let (id, digest) = (event.key().id(), event.digest());
+        // Eight bytes distinguish the payloads of one id, and keep the new id short.
         let mark = hexadecimal::encode(&digest.as_bytes()[..8]);
+        // An id that is too long with the mark is replaced by the mark alone.
         let key = Key::new(&self.name, &format!("{id}~{mark}")).or_else(|_| Key::new(&self.name, &mark))?;
         Ok(event.clone().with_key(key).with_attribute(QUARANTINED, &id)?)
     }
