@@ -104,7 +104,7 @@ impl Node {
         let found = match self.commits.room() {
             _ if !is_reachable => JournalSpace::Unreachable,
             Some(room) if room < largest => JournalSpace::Short,
-            Some(_) | None => JournalSpace::Room,
+            Some(_) | None => JournalSpace::Enough,
         };
         self.writer.looked(now, found, room_bytes == u64::MAX).then_some(found)
     }
@@ -239,7 +239,7 @@ mod tests {
         let largest = node.config().max_event_bytes as u64;
         assert_eq!(node.measured(NOW, largest, true), None);
         assert_eq!(node.measured(NOW, largest - 1, true), Some(JournalSpace::Short));
-        assert_eq!(node.measured(NOW, largest, true), Some(JournalSpace::Room));
+        assert_eq!(node.measured(NOW, largest, true), Some(JournalSpace::Enough));
     }
 
     #[test]

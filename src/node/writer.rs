@@ -42,7 +42,7 @@ pub enum Job {
 pub enum JournalSpace {
     /// There is room for an event of any size that is allowed.
     #[default]
-    Room,
+    Enough,
     /// An event may be refused as there is no room for it.
     Short,
     /// The journal is not there.
@@ -99,7 +99,7 @@ impl WriterState {
             turn: WriterTurn::Write,
             is_refused: false,
             unsealed_since: None,
-            found: JournalSpace::Room,
+            found: JournalSpace::Enough,
             is_unbounded: false,
             checked_at: Timestamp::EPOCH,
             openings_in_vain: 0,
@@ -192,7 +192,7 @@ impl WriterState {
     pub(super) fn looked(&mut self, now: Timestamp, found: JournalSpace, is_unbounded: bool) -> bool {
         self.checked_at = now;
         // A journal that refused a group has a bound, whatever it reports.
-        self.is_unbounded = is_unbounded && found == JournalSpace::Room && !self.is_refused;
+        self.is_unbounded = is_unbounded && found == JournalSpace::Enough && !self.is_refused;
         core::mem::replace(&mut self.found, found) != found
     }
 

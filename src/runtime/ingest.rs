@@ -100,7 +100,7 @@ impl Eventful {
 /// The result of a try to submit.
 enum Entered {
     Decided(Decided<Result<Submitted, SubmitError>>),
-    Waits(RoomTicket, Event),
+    Waits(CapacityTicket, Event),
 }
 
 fn enter(shared: &Arc<Shared>, event: Event) -> Result<Entered, Unavailable> {
@@ -116,7 +116,7 @@ fn enter(shared: &Arc<Shared>, event: Event) -> Result<Entered, Unavailable> {
     })?;
     match (entry, place) {
         (Admission::Waits(event), Some((waiter, notify))) => {
-            Ok(Entered::Waits(RoomTicket { shared: Arc::clone(shared), waiter, notify }, event))
+            Ok(Entered::Waits(CapacityTicket { shared: Arc::clone(shared), waiter, notify }, event))
         }
         // The node called no name, though it says that the event waits: it is broken.
         (Admission::Waits(_), None) => Err(Unavailable::Broken),
@@ -132,14 +132,14 @@ impl Shared {
     }
 }
 
-/// A submitter's place in the queue for room.
-struct RoomTicket {
+/// A submitter's place in the queue for capacity.
+struct CapacityTicket {
     shared: Arc<Shared>,
     waiter: Waiter,
     notify: Arc<Notify>,
 }
 
-impl RoomTicket {
+impl CapacityTicket {
     async fn submit(self, event: Event) -> Result<Submitted, SubmitError> {
         let mut event = Some(event);
         let timeout = self.shared.sleep_until(self.shared.now() + self.shared.submit_timeout);
@@ -174,7 +174,7 @@ impl RoomTicket {
     }
 }
 
-impl Drop for RoomTicket {
+impl Drop for CapacityTicket {
     fn drop(&mut self) {
         self.shared.write(|node, _| node.leave(self.waiter));
         self.shared.notifications.waiters.remove(self.waiter);

@@ -161,7 +161,7 @@ impl JournalWriter {
                 "the disk of the journal is nearly full: until there is more room than the reserve, new events are \
                  refused and outcomes are still recorded"
             ),
-            Some(JournalSpace::Room) => tracing::info!(room, reserve, "there is room for new events again"),
+            Some(JournalSpace::Enough) => tracing::info!(room, reserve, "there is room for new events again"),
             None => {}
         }
     }

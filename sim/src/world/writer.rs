@@ -270,7 +270,7 @@ impl World<'_> {
         let due = match (kept.is_reachable, is_short) {
             (false, _) => JournalSpace::Unreachable,
             (true, true) => JournalSpace::Short,
-            (true, false) => JournalSpace::Room,
+            (true, false) => JournalSpace::Enough,
         };
         holds(found == due, || Broken::new("journal", 9, format_args!("a check finds {found:?}, expected {due:?}")))
     }
