@@ -147,7 +147,9 @@ impl Journal for MemoryJournal {
     fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
         let mut contents = self.own()?;
         if contents.end() != expected {
-            return Err(WriteError::Fenced);
+            let last = contents.frames.last_key_value();
+            let is_repeat = last.is_some_and(|(last, bytes)| *last == expected && bytes == frame);
+            return if is_repeat { Ok(()) } else { Err(WriteError::Fenced) };
         }
         contents.admit(frame.len())?;
         contents.frames.insert(expected, frame.to_vec());

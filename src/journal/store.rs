@@ -98,6 +98,9 @@ pub trait Journal: fmt::Debug + Send {
 
     /// Appends a frame, on the condition that it is the `expected` one. Durable when it returns.
     ///
+    /// The last frame can be appended again with the same bytes, which changes nothing: so a caller that
+    /// has lost the result repeats the call.
+    ///
     /// # Errors
     ///
     /// [`WriteError`]; [`WriteError::Fenced`] when another frame was expected.

@@ -46,6 +46,8 @@ fn each_lapse_is_found_by_the_rule_that_it_breaks() {
         (StoreLapse::DropsAppends, "the extent ends after the last frame"),
         (StoreLapse::ReadsOn, "a read gives at least one frame"),
         (StoreLapse::AppendsAnywhere, "frame 1 is not the second one"),
+        (StoreLapse::RefusesRepeats, "frame 1 can be appended again"),
+        (StoreLapse::AppendsRepeats, "a frame that is appended again is there once"),
         (StoreLapse::TrimsWhenFenced, "the first owner trims nothing"),
         (StoreLapse::HidesSnapshots, "snapshots are there after reopening"),
         (StoreLapse::ShowsUnfinished, "an unfinished snapshot does not exist"),
@@ -92,6 +94,10 @@ enum StoreLapse {
     ReadsOn,
     /// Any frame is the expected one.
     AppendsAnywhere,
+    /// The last frame is refused when it is appended again.
+    RefusesRepeats,
+    /// The last frame is there twice when it is appended again.
+    AppendsRepeats,
     /// Trims of an owner that was fenced are acknowledged.
     TrimsWhenFenced,
     /// No snapshot is listed.
@@ -180,6 +186,12 @@ impl Intercept for Lapsing {
         if self.lapse == StoreLapse::IsAlwaysFull || self.lapse == StoreLapse::RefusesEarly && journal.room().0 < wanted
         {
             return Err(WriteError::Full);
+        }
+        if self.lapse == StoreLapse::RefusesRepeats && expected < end {
+            return Err(WriteError::Fenced);
+        }
+        if self.lapse == StoreLapse::AppendsRepeats && expected < end && journal.append(expected, frame).is_ok() {
+            return journal.append(end, frame);
         }
         let expected = if self.lapse == StoreLapse::AppendsAnywhere { end } else { expected };
         self.after_unknown(StoreLapse::AppendsAfterUnknown, journal.append(expected, frame))

@@ -35,6 +35,7 @@ pub fn check(make: MakeJournal<'_>) {
     frames_of_any_size_are_read_as_they_were_appended(make);
     read_stops_at_its_limit_and_continues_from_there(make);
     a_frame_that_is_not_the_expected_one_is_refused(make);
+    the_last_frame_can_be_appended_again(make);
     a_second_owner_is_refused_or_ends_the_first_one(make);
     acknowledged_frames_are_there_after_reopening(make);
     snapshots::a_snapshot_exists_once_its_last_part_was_put(make);
@@ -106,6 +107,29 @@ fn a_frame_that_is_not_the_expected_one_is_refused(make: MakeJournal<'_>) {
         drop(journal);
         assert_eq!(frames(&mut *open(&mut *store)), [b"first"], "what is refused is not written");
     }
+}
+
+fn the_last_frame_can_be_appended_again(make: MakeJournal<'_>) {
+    let mut store = make();
+    let mut journal = open(&mut *store);
+    for (frame, size) in (1..).zip([0, 100, 9000]) {
+        append(&mut *journal, &bytes(frame, size));
+        for opening in ["that wrote it", "after it"] {
+            let extent = journal.extent();
+            let repeated = journal.append(Sequence::new(frame), &bytes(frame, size));
+            assert_eq!(repeated, Ok(()), "frame {frame} can be appended again by the opening {opening}");
+            assert_eq!(journal.extent(), extent, "a frame that is appended again is there once");
+            let other = journal.append(Sequence::new(frame), &bytes(frame, size + 1));
+            assert_eq!(other, Err(WriteError::Fenced), "other bytes in the place of frame {frame} are refused");
+            drop(journal);
+            journal = open(&mut *store);
+        }
+    }
+    let appended: Vec<_> = (1..).zip([0, 100, 9000]).map(|(frame, size)| bytes(frame, size)).collect();
+    assert!(frames(&mut *journal) == appended, "frames that were appended again are read once");
+    journal.trim(Sequence::new(4)).unwrap_or_else(|error| panic!("a trim: {error}"));
+    let trimmed = journal.append(Sequence::new(3), &bytes(3, 9000));
+    assert_eq!(trimmed, Err(WriteError::Fenced), "a frame that was trimmed is not appended again");
 }
 
 fn a_second_owner_is_refused_or_ends_the_first_one(make: MakeJournal<'_>) {
