@@ -1,0 +1,218 @@
+//! Statements that outlive the connection on which they were begun.
+
+use core::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
+
+use crate::database::Database;
+use crate::session::{Parameters, Reply, Session, reason};
+
+/// The first pause before a statement is repeated. Each one that follows is twice as long, up to the most: a server
+/// that restarts needs some tenths of a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Counts the sessions of this user that have committed and wait for a standby. Others' are not shown to a role without
+/// `pg_read_all_stats`.
+const STANDBY_WAITS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+
+/// The reason why a statement gave no rows.
+#[derive(Debug)]
+pub(crate) struct Undone {
+    pub(crate) cause: String,
+    pub(crate) certainty: Certainty,
+    /// The code of the server, when it refused.
+    code: Option<SqlState>,
+}
+
+impl Undone {
+    /// Returns whether it says that the database has no schema of eventful.
+    pub(crate) fn is_missing_schema(&self) -> bool {
+        self.code
+            .as_ref()
+            .is_some_and(|code| *code == SqlState::UNDEFINED_TABLE || *code == SqlState::INVALID_SCHEMA_NAME)
+    }
+}
+
+/// The knowledge about a statement without a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Certainty {
+    /// The disk of the server is full, and nothing was done.
+    Full,
+    /// The statement did nothing.
+    Nothing,
+    /// Done or not.
+    Unknown,
+}
+
+/// The connection of a journal, made again when it breaks.
+#[derive(Debug)]
+pub(crate) struct Link {
+    database: Database,
+    session: Option<Session>,
+    /// No host was reached the last time, or not in time.
+    missed: bool,
+    /// The time for which a statement is repeated.
+    lease: Duration,
+}
+
+/// One try of a statement.
+enum Try {
+    Done(Reply),
+    /// There is no connection.
+    Unconnected(String),
+    /// No response came in time, and the server does not wait for a standby.
+    Silent,
+}
+
+impl Link {
+    pub(crate) const fn new(database: Database, lease: Duration) -> Self {
+        Self { database, session: None, missed: false, lease }
+    }
+
+    /// Runs a statement. Until it has a result it is repeated, unchanged, for one lease time: it must be
+    /// one that can be repeated. While the server says that it waits for a standby, the lease does not
+    /// begin: then nothing is in doubt, and repeating would change nothing.
+    pub(crate) async fn run(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Undone> {
+        let mut deadline = after(self.lease);
+        let (mut certainty, mut pause) = (Certainty::Nothing, FIRST_PAUSE);
+        loop {
+            let cause = match self.attempt(sql, parameters, &mut deadline).await {
+                Try::Done(Reply::Rows(rows)) => return Ok(rows),
+                Try::Done(Reply::Refused(code, cause)) => {
+                    let is_full = code == SqlState::DISK_FULL && certainty == Certainty::Nothing;
+                    if !is_passing(&code) {
+                        let certainty = if is_full { Certainty::Full } else { certainty };
+                        return Err(Undone { cause, certainty, code: Some(code) });
+                    }
+                    if code == SqlState::READ_ONLY_SQL_TRANSACTION {
+                        // This was the primary once. Another host is.
+                        self.session = None;
+                    }
+                    cause
+                }
+                Try::Done(Reply::Unsent(cause)) | Try::Unconnected(cause) => cause,
+                Try::Done(Reply::Unknown(cause)) => {
+                    certainty = Certainty::Unknown;
+                    cause
+                }
+                Try::Silent => {
+                    certainty = Certainty::Unknown;
+                    self.abandon().await;
+                    "no response in time".to_owned()
+                }
+            };
+            if timeout_at(deadline, sleep(pause)).await.is_err() {
+                return Err(Undone { cause, certainty, code: None });
+            }
+            tracing::debug!(%cause, "a statement is repeated");
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Runs a statement once, and waits for a quarter of the lease at most.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it gave no rows.
+    pub(crate) async fn ask(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, String> {
+        let deadline = after(self.lease / 4);
+        let session = match timeout_at(deadline, self.session()).await {
+            Ok(session) => session?,
+            Err(_) => return Err("no connection in time".to_owned()),
+        };
+        match timeout_at(deadline, session.query(sql, parameters)).await {
+            Ok(Reply::Rows(rows)) => Ok(rows),
+            Ok(Reply::Refused(_, cause) | Reply::Unsent(cause) | Reply::Unknown(cause)) => Err(cause),
+            Err(_) => {
+                self.abandon().await;
+                Err("no response in time".to_owned())
+            }
+        }
+    }
+
+    async fn attempt(&mut self, sql: &str, parameters: Parameters<'_>, deadline: &mut Instant) -> Try {
+        let (lease, slice) = (self.lease, self.lease / 4);
+        let database = self.database.clone();
+        let session = match timeout_at(after(slice).min(*deadline), self.session()).await {
+            Ok(Ok(session)) => session,
+            Ok(Err(cause)) => return Try::Unconnected(cause),
+            Err(_) => return Try::Unconnected("no connection in time".to_owned()),
+        };
+        let mut query = core::pin::pin!(session.query(sql, parameters));
+        let mut patience = after(slice).min(*deadline);
+        loop {
+            if let Ok(reply) = timeout_at(patience, query.as_mut()).await {
+                return Try::Done(reply);
+            }
+            if !waits_for_standby(&database, after(slice)).await {
+                // A slow server gets half of the lease on one connection.
+                let half = *deadline - lease / 2;
+                if patience >= half {
+                    return Try::Silent;
+                }
+                patience = half;
+            } else {
+                tracing::warn!("the server waits for its synchronous standby: bring the standby back");
+                (*deadline, patience) = (after(lease), after(slice));
+            }
+        }
+    }
+
+    /// The connection, made when there is none.
+    async fn session(&mut self) -> Result<&mut Session, String> {
+        if !self.session.as_ref().is_some_and(Session::is_open) {
+            self.session = None;
+            // The first host may be one that takes connections and never responds.
+            let is_shuffled = core::mem::replace(&mut self.missed, true);
+            self.session = Some(self.database.connect(is_shuffled).await.map_err(|error| reason(&error))?);
+            self.missed = false;
+        }
+        self.session.as_mut().ok_or_else(|| "no connection".to_owned())
+    }
+
+    /// Gives up a connection whose statement may still run. The server would let that run, and keep its locks, for as long
+    /// as it waits for something.
+    async fn abandon(&mut self) {
+        if let Some(session) = self.session.take() {
+            let token = session.cancel_token();
+            drop(session);
+            // Where the server is gone there is nothing to cancel.
+            let _ = timeout_at(after(self.lease / 4), self.database.cancel(&token)).await;
+        }
+    }
+}
+
+/// Asks on another connection whether commits wait for a standby. No response in time means no.
+async fn waits_for_standby(database: &Database, deadline: Instant) -> bool {
+    let asked = timeout_at(deadline, async {
+        let mut session = database.connect(false).await.ok()?;
+        match session.query(STANDBY_WAITS, &[]).await {
+            Reply::Rows(rows) => rows.first()?.try_get::<_, i64>(0).ok(),
+            Reply::Refused(..) | Reply::Unsent(_) | Reply::Unknown(_) => None,
+        }
+    });
+    asked.await.ok().flatten().is_some_and(|waits| waits > 0)
+}
+
+/// The time so long from now.
+fn after(duration: Duration) -> Instant {
+    sleep(duration).deadline()
+}
+
+/// Returns whether a refusal may not come again when the statement is repeated.
+fn is_passing(code: &SqlState) -> bool {
+    [
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::QUERY_CANCELED,
+        SqlState::TOO_MANY_CONNECTIONS,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::OUT_OF_MEMORY,
+    ]
+    .contains(code)
+}

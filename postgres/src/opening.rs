@@ -1,0 +1,137 @@
+//! The opening of a journal: the fence first, and then what is there.
+
+use eventful::journal::{Extent, OpenError, Owner, Shard, TooNew};
+use tokio_postgres::Row;
+use tokio_postgres::types::{FromSql, Type};
+
+use crate::blocking::Blocking;
+use crate::columns::{number, sequence};
+use crate::journal::{PostgresJournal, Term};
+use crate::link::{Link, Undone};
+use crate::node_id::NodeId;
+use crate::schema;
+use crate::session::Parameters;
+use crate::settings::{CurrentGuarantee, Guarantee, ServerSettings};
+use crate::statements;
+
+/// The node that opens a journal, and what it asks of the server.
+pub(crate) struct Claimant<'a> {
+    pub(crate) place: &'a str,
+    pub(crate) shard: Shard,
+    pub(crate) node: &'a NodeId,
+    pub(crate) owner: &'a Owner,
+    pub(crate) takes_one_copy: bool,
+    pub(crate) guarantee: &'a CurrentGuarantee,
+}
+
+/// A shard with a new owner.
+pub(crate) struct OpenedShard {
+    shard: Shard,
+    term: Term,
+    extent: Extent,
+}
+
+impl OpenedShard {
+    pub(crate) fn journal(
+        self,
+        place: String,
+        blocking: Blocking,
+        link: Link,
+        takes_one_copy: bool,
+        guarantee: CurrentGuarantee,
+    ) -> PostgresJournal {
+        let Self { shard, term, extent } = self;
+        PostgresJournal::new(place, blocking, link, (shard, term, extent), takes_one_copy, guarantee)
+    }
+}
+
+/// Opens a journal: checks the schema and the server, fences the owner before, and reads in later statements where
+/// the journal ends.
+pub(crate) async fn open(link: &mut Link, claimant: &Claimant<'_>) -> Result<OpenedShard, OpenError> {
+    admit(link, claimant).await?;
+    let (term, first) = fence(link, claimant).await?;
+    let shard = claimant.shard;
+    let rows = link.run(statements::LAST_FRAME, &[(&number(shard), Type::INT2), (&first, Type::INT8)]).await;
+    let last: Option<i64> = column(claimant.place, &rows.map_err(|undone| io(claimant.place, undone))?, "last")?;
+    let end = last.map_or(first, |last| last + 1);
+    let dropped = link.run(statements::DROP_UNFINISHED, &[(&number(shard), Type::INT2), (&term, Type::INT8)]).await;
+    dropped.map_err(|undone| io(claimant.place, undone))?;
+    let extent = Extent { first: sequence(first), end: sequence(end) };
+    Ok(OpenedShard { shard, term: Term(term), extent })
+}
+
+/// Checks the schema, and what the server promises.
+async fn admit(link: &mut Link, claimant: &Claimant<'_>) -> Result<(), OpenError> {
+    let place = claimant.place;
+    let rows = link.run(schema::META, &[]).await.map_err(|undone| match undone.is_missing_schema() {
+        true => refused(place, format_args!("{}", schema::SchemaError::Missing)),
+        false => io(place, undone),
+    })?;
+    let format: i16 = column(place, &rows, "format")?;
+    if format != schema::FORMAT {
+        return Err(
+            TooNew::format(place, u64::try_from(format).unwrap_or_default(), schema::FORMAT.unsigned_abs()).into()
+        );
+    }
+    let shards: i16 = column(place, &rows, "shards")?;
+    if number(claimant.shard) >= shards {
+        return Err(refused(
+            place,
+            format_args!("there are {shards} shards, the first of them is 0: name one of these"),
+        ));
+    }
+    let isolation: String = column(place, &rows, "isolation")?;
+    if isolation != "read committed" {
+        let advice = "set default_transaction_isolation = 'read committed' for the role (ALTER ROLE … SET)";
+        return Err(refused(place, format_args!("transactions are `{isolation}` by default: {advice}")));
+    }
+    let settings = rows.first().map(ServerSettings::of);
+    let Some(Ok(settings)) = settings else { return Err(refused(place, format_args!("it has no settings"))) };
+    let guarantee = settings.guarantee();
+    claimant.guarantee.note(&guarantee);
+    match guarantee {
+        Guarantee::None { .. } => Err(refused(place, format_args!("the server promises {guarantee}"))),
+        Guarantee::OneCopy if !claimant.takes_one_copy => {
+            Err(refused(place, format_args!("the server promises {guarantee}, or accept one copy explicitly")))
+        }
+        Guarantee::OneCopy | Guarantee::Standbys { .. } => Ok(()),
+    }
+}
+
+/// Raises the term, which refuses the statements of the owner before from now on.
+async fn fence(link: &mut Link, claimant: &Claimant<'_>) -> Result<(i64, i64), OpenError> {
+    let Claimant { place, node, owner, .. } = claimant;
+    let shard = number(claimant.shard);
+    let (node, words, dead) = (node.as_str(), owner.to_string(), None::<&str>);
+    let parameters: Parameters<'_> =
+        &[(&shard, Type::INT2), (&node, Type::TEXT), (&words, Type::TEXT), (&dead, Type::TEXT)];
+    let fence = link.run(statements::FENCE, parameters);
+    let rows = fence.await.map_err(|undone| io(place, undone))?;
+    if !rows.is_empty() {
+        return Ok((column(place, &rows, "term")?, column(place, &rows, "first_seq")?));
+    }
+    let owned = link.run(statements::OWNER, &[(&shard, Type::INT2)]).await.map_err(|undone| io(place, undone))?;
+    if owned.is_empty() {
+        return Err(refused(
+            place,
+            format_args!("its row in eventful.shard is gone: restore the database from a copy"),
+        ));
+    }
+    let owner: Option<String> = column(place, &owned, "owner")?;
+    let url: Option<String> = column(place, &owned, "url")?;
+    let owner = format!("{} (node {})", url.unwrap_or_default(), owner.unwrap_or_default());
+    Err(OpenError::InUse { owner })
+}
+
+pub(crate) fn refused(place: &str, cause: core::fmt::Arguments<'_>) -> OpenError {
+    OpenError::Io { place: place.to_owned(), cause: cause.to_string() }
+}
+
+fn io(place: &str, undone: Undone) -> OpenError {
+    OpenError::Io { place: place.to_owned(), cause: undone.cause }
+}
+
+fn column<'a, T: FromSql<'a>>(place: &str, rows: &'a [Row], name: &str) -> Result<T, OpenError> {
+    let row = rows.first().ok_or_else(|| refused(place, format_args!("the server gave no row")))?;
+    row.try_get(name).map_err(|error| refused(place, format_args!("{error}")))
+}

@@ -1,0 +1,139 @@
+//! The statements of a journal. Each is a transaction of its own, and can be repeated.
+//!
+//! A statement that writes sets `synchronous_commit` for itself, in `conf`: a session could lose the setting to a pooler,
+//! and the server may have another one. It proves its ownership in `own`, with a lock that an opening waits for. The lock
+//! also gives the transaction a record in the log: so a repeated statement that finds everything done waits for the
+//! standby, too.
+
+use crate::settings::settings_columns;
+
+/// Sets `synchronous_commit` until the end of the transaction.
+macro_rules! conf {
+    () => {
+        "conf AS MATERIALIZED (SELECT set_config('synchronous_commit', 'on', true) AS commit_waits)"
+    };
+}
+
+/// The shard, as long as term `$2` is the last.
+macro_rules! own {
+    () => {
+        "own AS MATERIALIZED (SELECT 1 FROM eventful.shard WHERE shard = $1 AND term = $2 FOR SHARE)"
+    };
+}
+
+/// The first columns of every statement that writes: whether it owned the shard.
+macro_rules! owned {
+    () => {
+        "(SELECT count(*) FROM own) AS owned, (SELECT commit_waits FROM conf) AS commit_waits"
+    };
+}
+
+/// Shard, term, sequence, bytes. Returns (owned, put): (1, 1) is appended, (0, 0) is fenced, (1, 0) leaves to
+/// compare.
+pub(crate) const APPEND: &str = concat!(
+    "WITH ",
+    conf!(),
+    ", ",
+    own!(),
+    ", put AS (INSERT INTO eventful.frame SELECT $1, $3, $4 FROM own ON CONFLICT DO NOTHING RETURNING 1) SELECT ",
+    owned!(),
+    ", (SELECT count(*) FROM put) AS put, ",
+    settings_columns!()
+);
+
+/// Shard, sequence, bytes. Returns whether the frame there has these bytes.
+pub(crate) const IS_FRAME: &str = "SELECT body = $3 AS same FROM eventful.frame WHERE shard = $1 AND seq = $2";
+
+/// Shard, node, words, dead node. The fence of an opening: returns the term and the first sequence. Whatever
+/// the opening reads, it must read in a later statement: one that began before the fence was committed does not
+/// see the frame in flight.
+pub(crate) const FENCE: &str = concat!(
+    "WITH ",
+    conf!(),
+    ", fence AS (UPDATE eventful.shard SET term = term + 1, owner = $2::uuid, url = $3 WHERE shard = $1 AND \
+     (owner IS NULL OR owner = $2::uuid OR owner = $4::uuid) RETURNING term, first_seq) SELECT term, first_seq, \
+     (SELECT commit_waits FROM conf) AS commit_waits FROM fence"
+);
+
+/// Shard. Returns its owner.
+pub(crate) const OWNER: &str = "SELECT owner::text, url FROM eventful.shard WHERE shard = $1";
+
+/// Shard, term. Gives up the shard, unless another node has it by now.
+pub(crate) const RELEASE: &str = "UPDATE eventful.shard SET owner = NULL, url = NULL WHERE shard = $1 AND term = $2";
+
+/// Shard, term. Returns whether it is still the last.
+pub(crate) const IS_OWN: &str = concat!(
+    "SELECT EXISTS (SELECT FROM eventful.shard WHERE shard = $1 AND term = $2) AS owned, ",
+    settings_columns!()
+);
+
+/// Shard, first sequence. Returns the last one.
+pub(crate) const LAST_FRAME: &str = "SELECT max(seq) AS last FROM eventful.frame WHERE shard = $1 AND seq >= $2";
+
+/// Shard, from, end, bytes. Returns frames until so many bytes are reached, of a thousand at most: of those that it leaves
+/// out, the server reads the lengths only.
+pub(crate) const READ: &str = "SELECT seq, body FROM (SELECT seq, body, sum(octet_length(body)) OVER (ORDER BY seq) - \
+                               octet_length(body) AS before FROM eventful.frame WHERE shard = $1 AND seq >= $2 AND \
+                               seq < least($3, $2 + 1000)) AS page WHERE before < $4 OR seq = $2 ORDER BY seq";
+
+/// Shard, term, at, part, last, bytes. Puts a part, and takes away those that an earlier snapshot there had after it.
+pub(crate) const PUT_PART: &str = concat!(
+    "WITH ",
+    conf!(),
+    ", ",
+    own!(),
+    ", cut AS (DELETE FROM eventful.snapshot AS s USING own WHERE s.shard = $1 AND s.at = $3 AND s.part > $4), \
+     put AS (INSERT INTO eventful.snapshot SELECT $1, $3, $4, $5, $6 FROM own WHERE true ON CONFLICT (shard, at, part) \
+     DO UPDATE SET last = excluded.last, body = excluded.body) SELECT ",
+    owned!()
+);
+
+/// Shard, term. Takes away the snapshots that are not finished.
+pub(crate) const DROP_UNFINISHED: &str = concat!(
+    "WITH ",
+    conf!(),
+    ", ",
+    own!(),
+    ", gone AS (DELETE FROM eventful.snapshot AS s USING own WHERE s.shard = $1 AND NOT EXISTS (SELECT FROM \
+     eventful.snapshot AS l WHERE l.shard = $1 AND l.at = s.at AND l.last)) SELECT ",
+    owned!()
+);
+
+/// Shard, first sequence. Returns the snapshots that are finished.
+pub(crate) const SNAPSHOTS: &str =
+    "SELECT at FROM eventful.snapshot WHERE shard = $1 AND at >= $2 AND last ORDER BY at";
+
+/// Shard, at, part. Returns the part of a snapshot that is finished.
+pub(crate) const PART: &str = "SELECT body FROM eventful.snapshot AS s WHERE shard = $1 AND at = $2 AND part = $3 AND \
+                               EXISTS (SELECT FROM eventful.snapshot AS l WHERE l.shard = $1 AND l.at = s.at AND l.last)";
+
+/// Shard, term, below. The first step of a trim: from now on the rows before count as gone.
+pub(crate) const TRIM: &str = concat!(
+    "WITH ",
+    conf!(),
+    ", own AS (UPDATE eventful.shard SET first_seq = $3 WHERE shard = $1 AND term = $2 AND first_seq <= $3 RETURNING 1) \
+     SELECT ",
+    owned!()
+);
+
+/// Shard, term, below, count. Takes away so many frames that were trimmed. Returns how many there were.
+pub(crate) const DELETE_FRAMES: &str = concat!(
+    "WITH ",
+    conf!(),
+    ", ",
+    own!(),
+    ", gone AS (DELETE FROM eventful.frame AS f USING own WHERE f.shard = $1 AND f.seq IN (SELECT seq FROM \
+     eventful.frame WHERE shard = $1 AND seq < $3 ORDER BY seq LIMIT $4) RETURNING 1) SELECT ",
+    owned!(),
+    ", (SELECT count(*) FROM gone) AS gone"
+);
+
+/// Shard, term, below. Takes away the snapshots that were trimmed.
+pub(crate) const DELETE_SNAPSHOTS: &str = concat!(
+    "WITH ",
+    conf!(),
+    ", ",
+    own!(),
+    ", gone AS (DELETE FROM eventful.snapshot AS s USING own WHERE s.shard = $1 AND s.at < $3) SELECT ",
+    owned!()
+);

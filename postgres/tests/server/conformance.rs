@@ -1,0 +1,41 @@
+//! The suite for all journals, run by a role that has the rights of a node and no more.
+
+use eventful::journal::{Shard, conformance};
+use eventful_postgres::{Database, PostgresStore, roles_script};
+
+use crate::start::PostgresServer;
+use crate::steps::{LONG, node, server_with};
+
+#[test]
+fn journal_of_a_role_with_the_rights_of_a_node_conforms() {
+    let server = server_with(64);
+    let mut shards = 0..;
+    let database = as_node(&server);
+    conformance::check(&mut || {
+        let shard = Shard::new(shards.next().expect("no end"));
+        Box::new(PostgresStore::new(database.clone(), shard, node(1)).one_copy().lease(LONG))
+    });
+}
+
+#[test]
+fn roles_have_no_right_beyond_those_that_they_need() {
+    let server = server_with(1);
+    as_node(&server);
+    for denied in [
+        "SET ROLE node; DELETE FROM eventful.shard",
+        "SET ROLE node; UPDATE eventful.frame SET body = ''",
+        "SET ROLE node; UPDATE eventful.meta SET shards = 2",
+        "SET ROLE node; DROP TABLE eventful.frame",
+        "SET ROLE client; SELECT FROM eventful.frame",
+        "SET ROLE client; SELECT FROM eventful.inbox",
+    ] {
+        assert!(server.denies(denied), "{denied}");
+    }
+}
+
+/// The database, as the role of nodes.
+fn as_node(server: &PostgresServer) -> Database {
+    server.sql(&roles_script("node", "client"));
+    server.sql("ALTER ROLE node LOGIN");
+    server.url().replace("user=postgres", "user=node").parse().expect("a URL")
+}

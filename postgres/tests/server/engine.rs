@@ -1,0 +1,67 @@
+//! An engine whose journal is in PostgreSQL.
+
+use eventful::durability::Durability;
+use eventful::{Attempt, Event, Eventful, Failure, Status, SubmitError, Submitted};
+use eventful_postgres::PostgresStore;
+
+use crate::steps::{server_with, store};
+
+/// Events of a test.
+const EVENTS: u32 = 40;
+
+#[test]
+fn engine_completes_what_it_accepted_before_a_kill() {
+    let mut server = server_with(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let eventful = start(store(server.database())).await;
+        submit_all(&eventful).await;
+        server.kill();
+        server.restart();
+        let again = submit_all(&eventful).await;
+        assert!(again.iter().all(|submitted| matches!(submitted, Submitted::Duplicate(_))), "they are known");
+        assert_all_completed(&eventful).await;
+        let _ = eventful.shutdown(None).await;
+    });
+    runtime.block_on(async {
+        let eventful = start(store(server.database())).await;
+        let again = submit_all(&eventful).await;
+        assert!(
+            again.iter().all(|submitted| matches!(submitted, Submitted::Duplicate(_))),
+            "another engine knows them"
+        );
+        assert_all_completed(&eventful).await;
+    });
+}
+
+async fn start(store: PostgresStore) -> Eventful {
+    let handle = async |_: Event, _: Attempt| Ok::<(), Failure>(());
+    let builder = Eventful::builder().journal(store, Durability::default());
+    builder.open(handle).await.unwrap_or_else(|error| panic!("it starts: {error}"))
+}
+
+fn event(number: u32) -> Event {
+    Event::with_id(&format!("event-{number}"), number.to_string()).expect("an event")
+}
+
+/// Submits each event until its outcome is known.
+async fn submit_all(eventful: &Eventful) -> Vec<Submitted> {
+    let mut all = Vec::new();
+    for number in 0..EVENTS {
+        all.push(loop {
+            match eventful.submit(event(number)).await {
+                Ok(submitted) => break submitted,
+                Err(SubmitError::Conflict(conflict)) => panic!("one key, one payload: {conflict:?}"),
+                Err(_) => tokio::task::yield_now().await,
+            }
+        });
+    }
+    all
+}
+
+async fn assert_all_completed(eventful: &Eventful) {
+    for number in 0..EVENTS {
+        let ended = eventful.wait(event(number).key()).await.unwrap_or_else(|error| panic!("{number}: {error}"));
+        assert_eq!(ended.status, Status::Completed);
+    }
+}

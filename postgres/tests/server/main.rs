@@ -1,0 +1,14 @@
+//! Journals on servers of PostgreSQL that these tests start themselves.
+
+mod append;
+mod conformance;
+mod crash;
+mod engine;
+mod opening;
+#[cfg(feature = "program")]
+mod program;
+mod proxy;
+mod schema;
+mod standby;
+mod start;
+mod steps;

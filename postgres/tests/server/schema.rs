@@ -1,0 +1,40 @@
+//! The schema: made once, and kept as it is.
+
+use eventful_postgres::{Guarantee, SchemaError};
+
+use crate::start::PostgresServer;
+use crate::steps::{append, check, frames, init, open, store};
+
+#[test]
+fn schema_that_is_made_again_keeps_what_it_has() {
+    let server = PostgresServer::start();
+    let made = init(&server.database(), 4).expect("a schema");
+    assert_eq!((made.format, made.shards), (1, 4));
+    assert_eq!(made.guarantee, Guarantee::OneCopy);
+    assert!(made.to_string().contains("promised: one copy"), "{made}");
+
+    append(&mut *open(&mut store(server.database())), b"frame");
+    assert_eq!(init(&server.database(), 4), Ok(made.clone()), "the same cluster");
+    assert_eq!(check(&server.database()), Ok(made));
+    assert_eq!(frames(&mut *open(&mut store(server.database()))), [b"frame"]);
+}
+
+#[test]
+fn number_of_shards_is_fixed_and_has_bounds() {
+    let server = PostgresServer::start();
+    for shards in [0, 1025] {
+        assert_eq!(init(&server.database(), shards), Err(SchemaError::Shards(shards)));
+    }
+    init(&server.database(), 2).expect("a schema");
+    assert_eq!(init(&server.database(), 3), Err(SchemaError::OtherShards { found: 2, wanted: 3 }));
+}
+
+#[test]
+fn schema_that_cannot_be_made_is_not_there_in_part() {
+    let server = PostgresServer::start();
+    server.sql("CREATE ROLE app LOGIN");
+    let database = server.url().replace("user=postgres", "user=app").parse().expect("a URL");
+    let refused = init(&database, 1).expect_err("it may not").to_string();
+    assert!(refused.contains("permission denied"), "{refused}");
+    assert_eq!(check(&server.database()), Err(SchemaError::Missing));
+}
