@@ -4,6 +4,7 @@ use core::num::NonZeroUsize;
 use core::time::Duration;
 
 use super::backoff::Backoff;
+use super::shard::ShardCount;
 use super::thresholds::Thresholds;
 use super::types::{TypePolicies, Unmatched};
 
@@ -197,6 +198,16 @@ pub enum InvalidConfig {
     /// A setting is more than what it is kept in takes.
     #[error("{0} is more than {1}, the most that the journal takes: lower it")]
     Greater(&'static str, u64),
+    /// A bound on all events together is too small to be shared by the shards.
+    #[error("{name} is too small for {shards} shards: each needs {least}, so raise it or take fewer shards")]
+    Part {
+        /// The setting.
+        name: &'static str,
+        /// The least that each shard needs.
+        least: usize,
+        /// The shards.
+        shards: ShardCount,
+    },
     /// Events that no policy fits wait, and there is no policy.
     #[error("unmatched events wait, and without a type policy none would run: add one to types")]
     NoPolicy,

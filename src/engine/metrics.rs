@@ -35,8 +35,8 @@ pub struct FactCounters {
     pub redriven: u64,
     /// Runs started.
     pub started: u64,
-    finished: [u64; AttemptEnd::ALL.len()],
-    forgotten: [u64; Status::ALL.len()],
+    pub(super) finished: [u64; AttemptEnd::ALL.len()],
+    pub(super) forgotten: [u64; Status::ALL.len()],
 }
 
 impl FactCounters {
@@ -98,9 +98,9 @@ pub struct Tallies {
     pub outcomes_stale: u64,
     /// Sweeps.
     pub sweeps: u64,
-    rejected: [u64; RejectReason::ALL.len()],
-    enqueue_failures: [u64; 2],
-    swept: [u64; SweptReason::ALL.len()],
+    pub(super) rejected: [u64; RejectReason::ALL.len()],
+    pub(super) enqueue_failures: [u64; 2],
+    pub(super) swept: [u64; SweptReason::ALL.len()],
 }
 
 impl Tallies {
@@ -281,8 +281,8 @@ pub struct Histograms {
 /// Counts of durations in buckets of fixed bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Histogram {
-    counts: [u64; Self::BOUNDS_MICROS.len() + 1],
-    sum_micros: u64,
+    pub(super) counts: [u64; Self::BOUNDS_MICROS.len() + 1],
+    pub(super) sum_micros: u64,
 }
 
 impl Histogram {

@@ -11,7 +11,9 @@
 //! | `tickets`, `delayed`, `runs` | tickets in the channel, records that wait for their time, runs in flight |
 //! | `store` | the records |
 //! | `look`, `filter`, `view`, `explain` | reads of records |
-//! | `metrics`, `check`, `fingerprint` | numbers, the check of invariants, the hash of the state |
+//! | `metrics`, `summed` | numbers of one engine, and of several together |
+//! | `check`, `fingerprint` | the check of invariants, the hash of the state |
+//! | `shard`, `share` | the division of keys, and of a configuration, among several engines |
 //! | `event`, `attributes`, `invalid_event`, `payload`, `key`, `digest` | events and their parts |
 //! | `status`, `ids`, `time`, `config`, `thresholds`, `backoff` | other values, and the configuration |
 
@@ -47,10 +49,13 @@ mod restore;
 mod run;
 mod run_limits;
 mod runs;
+mod shard;
+mod share;
 mod state;
 mod status;
 mod store;
 mod submit;
+mod summed;
 mod sweep;
 mod thresholds;
 mod tickets;
@@ -74,6 +79,7 @@ pub use key::{Id, InvalidKey, Key};
 pub use metrics::{
     FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies, TypeStats,
 };
+pub use shard::{InvalidShardCount, Shard, ShardCount};
 pub use status::Status;
 #[doc(hidden)]
 pub use thresholds::Thresholds;

@@ -9,8 +9,10 @@ use super::effect::Output;
 use super::fact::{Change, Fact};
 use super::gates::Gates;
 use super::ids::Seq;
+use super::key::Key;
 use super::metrics::{FactCounters, Histograms, Metrics, Tallies};
 use super::runs::Runs;
+use super::shard::{Shard, ShardCount};
 use super::state::{EngineState, ReplayError};
 use super::store::{List, LiveState, Slot, Store};
 use super::tickets::Tickets;
@@ -82,6 +84,16 @@ impl Replay {
     /// Returns the state that the facts so far determine.
     pub fn state(&self) -> DurableState {
         self.state.durable()
+    }
+
+    /// Returns the key of a record that is not of this shard, if there is one.
+    pub fn misplaced(&self, shards: ShardCount, shard: Shard) -> Option<Key> {
+        // One shard has all keys: there is nothing to search for.
+        if shards == ShardCount::ONE {
+            return None;
+        }
+        let store = self.store();
+        store.locations().map(|location| store.key(location)).find(|key| shards.shard_of(key) != shard).cloned()
     }
 
     pub(super) fn store(&self) -> &Store {

@@ -232,6 +232,11 @@ impl TypePolicies {
         self.policies.iter().map(|found| (alloc::format!("{found}"), &found.policy))
     }
 
+    /// The policies, to change limits that no other part of this depends on.
+    pub(super) fn policies_mut(&mut self) -> impl Iterator<Item = &mut TypePolicy> {
+        self.policies.iter_mut().map(|found| &mut found.policy)
+    }
+
     /// Returns the number of policies.
     pub fn len(&self) -> usize {
         self.policies.len()

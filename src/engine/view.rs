@@ -10,6 +10,7 @@ use super::digest::Digest;
 use super::fact::{AttemptEnd, Charge};
 use super::ids::{RunId, Seq, Ticket};
 use super::key::Key;
+use super::shard::{Shard, ShardCount};
 use super::status::Status;
 use super::time::Timestamp;
 
@@ -158,5 +159,40 @@ impl Cursor {
     /// A number to give out and take back.
     pub const fn number(self) -> u64 {
         self.0
+    }
+
+    /// Returns this position among the records of one engine as one among those of all shards, one after the other.
+    #[must_use]
+    pub const fn in_shard(self, shard: Shard) -> Self {
+        Self(self.0 | ((shard.number() as u64) << SHARD_AT))
+    }
+
+    /// Returns the shard in which this position among those of all shards is, and the position there.
+    pub const fn shard(self) -> (Shard, Self) {
+        (Shard::new(((self.0 >> SHARD_AT) & SHARD_MASK) as u16), Self(self.0 & !(SHARD_MASK << SHARD_AT)))
+    }
+}
+
+/// The place of the shard in the number of a cursor: above all that a position in one shard counts with, which is
+/// failures at most, and below the bit that marks those.
+const SHARD_AT: u32 = 53;
+
+/// As many bits as the most shards need.
+const SHARD_MASK: u64 = ShardCount::MAX as u64 - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursor_keeps_its_shard_and_its_place_there() {
+        let failed = 1 << 63;
+        for place in [0, 1, (1 << 32) | 7, failed, failed | ((1 << SHARD_AT) - 1)] {
+            for shard in [0, 1, ShardCount::MAX - 1] {
+                let shard = Shard::new(shard);
+                assert_eq!(Cursor::new(place).in_shard(shard).shard(), (shard, Cursor::new(place)));
+            }
+        }
+        assert_eq!(Cursor::new((1 << 32) | 7).in_shard(Shard::new(0)), Cursor::new((1 << 32) | 7), "as it was");
     }
 }

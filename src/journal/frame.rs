@@ -16,8 +16,8 @@ use std::vec::Vec;
 
 use siphasher::sip128::SipHasher13;
 
-use super::sequence::{Sequence, Shard};
-use crate::engine::Epoch;
+use super::sequence::Sequence;
+use crate::engine::{Epoch, Shard};
 
 /// The format of frames of facts, and of the parts of old snapshots.
 pub const VERSION: u16 = 1;

@@ -7,11 +7,11 @@ use super::due::Snapshots;
 use super::error::WriteError;
 use super::frame::{self, Header};
 use super::position::FramePosition;
-use super::sequence::{Sequence, Shard};
+use super::sequence::Sequence;
 use super::store::{FreeSpace, Journal};
 use super::wire;
 use crate::engine::{
-    Config, Epoch,
+    Config, Epoch, Shard,
     facts::{Change, Fact},
 };
 

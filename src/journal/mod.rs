@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `frame`, `wire`, `wire_event`, `wire_digest` | the format of frames, facts, keys, events and digests |
 //! | `records`, `summary` | the format of snapshots: records and downtimes, and the summary at the end |
-//! | `store`, `error`, `sequence` | the interface of a journal ([`JournalStore`], [`Journal`]), its errors, numbers of frames |
+//! | `store`, `shards` | the interface of a journal ([`JournalStore`], [`Journal`]), and of those of several engines |
+//! | `error`, `sequence` | the errors of a journal, numbers of frames |
 //! | `conformance` | the rules that every journal must keep, as a suite |
 //! | `memory`, `disk` | a journal in memory, and one on disk |
 //! | `intercept` | calls of a journal that are changed on their way, to test code that uses it: [`Intercept`] |
@@ -44,6 +45,7 @@ mod records;
 mod recovery;
 mod replaying;
 mod sequence;
+mod shards;
 mod snapshot;
 mod store;
 mod summary;
@@ -56,12 +58,14 @@ mod wire_digest;
 #[cfg_attr(not(feature = "unstable"), allow(unreachable_pub, reason = "`wire` shows its error"))]
 mod wire_event;
 
+pub use crate::engine::Shard;
 pub use disk::{BackedUp, Claim, DiskStore, LostFrames, OpenMode, Salvaged, Unclaimed, Volume, VolumeFile};
 pub use error::{Corrupt, MaintainError, OpenError, ReadError, TooNew, WriteError};
 pub use intercept::{Intercept, Intercepted};
 pub use log::JournalLog;
 pub use memory::MemoryStore;
 pub use recovery::{Recovered, RecoveryProgress, recover};
-pub use sequence::{Sequence, Shard};
+pub use sequence::Sequence;
+pub use shards::ShardStores;
 pub use snapshot::Maintained;
 pub use store::{Extent, FreeSpace, Journal, JournalStore, Owner};

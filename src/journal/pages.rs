@@ -103,9 +103,8 @@ pub(super) fn apply_fact(replay: &mut Replay, sequence: Sequence, fact: &Fact) -
 #[cfg(test)]
 mod tests {
     use super::super::frame::{FrameHash, Header, encode};
-    use super::super::sequence::Shard;
     use super::*;
-    use crate::engine::Epoch;
+    use crate::engine::{Epoch, Shard};
     use std::vec::Vec;
 
     #[test]

@@ -8,8 +8,8 @@ use std::vec::Vec;
 use super::error::WriteError;
 use super::frame::{self, FrameHash, Header};
 use super::position::FramePosition;
-use super::sequence::Shard;
 use super::store::{FreeSpace, Journal};
+use crate::engine::Shard;
 
 /// The largest number of bytes in a part, besides those of one more record. A part is one write and one sync, and an
 /// append waits for it: 256 KiB take a few milliseconds.

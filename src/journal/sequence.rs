@@ -38,19 +38,3 @@ impl fmt::Display for Sequence {
         self.0.fmt(f)
     }
 }
-
-/// The number of the engine to which a frame belongs, among several on one journal. There is one so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Shard(u16);
-
-impl Shard {
-    /// Creates the shard with this number.
-    pub const fn new(number: u16) -> Self {
-        Self(number)
-    }
-
-    /// Returns its number.
-    pub const fn number(self) -> u16 {
-        self.0
-    }
-}

@@ -23,11 +23,11 @@ use super::parts::{PART_BYTES, admit};
 use super::position::FramePosition;
 use super::records::{self, Outline};
 use super::recovery::first_position;
-use super::sequence::{Sequence, Shard};
+use super::sequence::Sequence;
 use super::store::Journal;
 use super::wire;
 use crate::engine::{
-    Epoch, Gauges,
+    Epoch, Gauges, Shard,
     facts::{Change, Fact, Replay, SnapshotSummary},
 };
 

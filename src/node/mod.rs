@@ -7,7 +7,7 @@
 //! | `dispatch` | the start and the settlement of runs |
 //! | `keeping` | the jobs of the journal's writer, and their results |
 //! | `ending`, `ticking`, `supervision` | shutdown; deadlines; tasks that are started again when they die |
-//! | `reads`, `health` | records with their durability; numbers and readiness |
+//! | `reads`, `health`, `total` | records with their durability; numbers and readiness, of one node and of several |
 //! | `groups`, `commits`, `horizon` | group commit: facts that wait, the journal's condition, the progress of durability |
 //! | `pace`, `batch` | the number of runs that a task gets at once, and these runs |
 //! | `channel`, `workers` | tickets; permits and their holders |
@@ -42,6 +42,7 @@ mod sim;
 mod supervised;
 mod supervision;
 mod ticking;
+mod total;
 mod unavailable;
 mod watches;
 mod workers;
