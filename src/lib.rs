@@ -69,6 +69,7 @@
 //! | `operator` | `tokio` | results of redrive, discard, pause and resume |
 //! | [`metrics`] | | counters, gauges, histograms, readiness |
 //! | `clock` | `tokio` | the clock of an engine, and one that tests set by hand |
+//! | `cluster` | `tokio` | several engines behind one handle, each with a part of the keys |
 //! | `durability` | `durable` | an engine with a journal, and what was recovered |
 //! | `journal` | `durable` | journals on disk and in memory, and how to write another |
 //! | `http` | `http` | the HTTP front |
@@ -145,6 +146,15 @@ pub mod operator {
     pub use crate::node::{DiscardError, PauseError, RedriveError};
     #[cfg(feature = "tokio")]
     pub use crate::runtime::{Discarded, Redriven};
+}
+
+/// Several engines behind one handle, among which keys are divided.
+#[cfg(feature = "tokio")]
+pub mod cluster {
+    pub use crate::engine::{InvalidShardCount, Shard, ShardCount};
+    #[cfg(feature = "durable")]
+    pub use crate::journal::ShardStores;
+    pub use crate::runtime::ClusterConfig;
 }
 
 /// Runs the examples of the README.

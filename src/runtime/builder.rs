@@ -3,39 +3,23 @@
 use core::fmt;
 use core::time::Duration;
 use std::boxed::Box;
-#[cfg(feature = "durable")]
-use std::panic::resume_unwind;
 use std::string::{String, ToString as _};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::vec::Vec;
 
-use super::clock::{Clock, SystemClock};
-use super::dispatcher::dispatch;
+use super::clock::Clock;
+#[cfg(doc)]
+use super::clock::SystemClock;
 #[cfg(feature = "durable")]
-use super::driver::WriterDriver;
-#[cfg(feature = "durable")]
-use super::durability::{Durability, DurabilitySetup, ProgressCallback, StartDurability};
-use super::ender::watch;
+use super::durability::{Durability, ProgressCallback, StoreSource};
 use super::handle::Eventful;
-use super::handler::Handler;
-use super::leader_runs::LeaderRuns;
+use super::router::TypedHandler;
+use crate::engine::{Config, InvalidConfig, InvalidPolicy, InvalidShardCount};
 #[cfg(feature = "durable")]
-use super::recovery::Recovery;
-use super::router::{Router, TypedHandler};
-use super::shared::{AdapterParts, JournalParts, Shared};
-use super::supervisor::{SupervisedGuard, keep};
-use super::sweeper::sweep;
-use super::timeline::Timeline;
-use super::worker::WorkerPool;
+use crate::engine::{Key, Shard, ShardCount};
 #[cfg(feature = "durable")]
-use super::writer::{JournalSource, JournalWriter};
-use crate::engine::{Config, Engine, InvalidConfig, InvalidPolicy, Output};
-#[cfg(feature = "durable")]
-use crate::journal::{FreeSpace, JournalStore, OpenError, Recovered, RecoveryProgress, WriteError, recover};
-#[cfg(feature = "durable")]
-use crate::node::OpenedEngine;
-use crate::node::{HookSet, Node, SupervisedTask};
-use crate::sync::Handle;
+use crate::journal::{JournalStore, OpenError, RecoveryProgress, WriteError};
+use crate::node::HookSet;
 
 /// Sets up an [`Eventful`].
 ///
@@ -60,13 +44,15 @@ pub struct Builder {
     edits: Vec<Edit>,
     pub(super) typed: Vec<TypedHandler>,
     pub(super) has_default: bool,
-    clock: Option<Arc<dyn Clock>>,
-    submit_timeout: Duration,
-    probe: HookSet,
+    pub(super) clock: Option<Arc<dyn Clock>>,
+    pub(super) submit_timeout: Duration,
+    pub(super) probe: HookSet,
     #[cfg(feature = "durable")]
-    journal: Option<(Box<dyn JournalStore>, Durability)>,
+    pub(super) journal: Option<(StoreSource, Durability)>,
     #[cfg(feature = "durable")]
-    progress: Option<ProgressCallback>,
+    pub(super) progress: Option<ProgressCallback>,
+    /// The number of shards that was asked for.
+    pub(super) shards: u16,
 }
 
 /// A change of the configuration, applied when everything is known that its defaults depend on.
@@ -100,6 +86,29 @@ pub enum StartError {
     #[cfg(feature = "durable")]
     #[error("the operating system gave no thread for the journal ({0}): try again")]
     Thread(String),
+    /// There cannot be so many shards.
+    #[error(transparent)]
+    InvalidShardCount(#[from] InvalidShardCount),
+    /// [`Builder::journal`] was called for several shards.
+    #[cfg(feature = "durable")]
+    #[error("one journal was given for {0} shards: give each its own with ClusterConfig::journals")]
+    OneJournal(ShardCount),
+    /// The journal of a shard holds an event of another one.
+    #[cfg(feature = "durable")]
+    #[error(
+        "the journal of shard {shard} holds event {key}, which belongs to shard {belongs} of {shards}: start with as many \
+         shards as the journals were made for, and with each journal in its place"
+    )]
+    OtherShard {
+        /// The shard to which the journal was given.
+        shard: Shard,
+        /// The first such event that was found.
+        key: Key,
+        /// The shard to which it belongs.
+        belongs: Shard,
+        /// The number of shards.
+        shards: ShardCount,
+    },
     /// [`Builder::on_recovery`] was called, and there is no journal to recover from.
     #[cfg(feature = "durable")]
     #[error("on_recovery is set, and there is no journal: set one with Builder::journal, or leave on_recovery out")]
@@ -124,6 +133,7 @@ impl Builder {
             journal: None,
             #[cfg(feature = "durable")]
             progress: None,
+            shards: 1,
         }
     }
 
@@ -168,7 +178,7 @@ impl Builder {
     #[cfg(feature = "durable")]
     #[must_use]
     pub fn journal(mut self, store: impl JournalStore, durability: Durability) -> Self {
-        self.journal = Some((Box::new(store), durability));
+        self.journal = Some((StoreSource::One(Box::new(store)), durability));
         self
     }
 
@@ -209,107 +219,6 @@ impl Builder {
         self.probe = HookSet::new(hooks);
         self
     }
-
-    /// Starts the engine on the current tokio runtime, whose time must be enabled unless a clock other than
-    /// [`SystemClock`] is set. With a journal it blocks the thread until that is replayed; in async code use
-    /// [`Builder::open`].
-    ///
-    /// # Errors
-    ///
-    /// [`StartError`]
-    pub fn start(mut self, handler: impl Handler) -> Result<Eventful, StartError> {
-        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        let (config, typed) = self.route()?;
-        let handler = Router::new(typed, handler);
-        // An option that needs another one is refused, because a progress that is never reported would look like a
-        // hang.
-        #[cfg(feature = "durable")]
-        match (self.journal.take(), self.progress.take()) {
-            (Some((store, durability)), progress) => {
-                let setup = DurabilitySetup::new(store, durability, progress);
-                return self.start_durable(&runtime, config, setup, handler);
-            }
-            (None, Some(_)) => return Err(StartError::NoJournal),
-            (None, None) => {}
-        }
-        let clock = self.take_clock();
-        let mut out = Output::new();
-        let now = clock.now();
-        let engine = Engine::new(config, now, &mut out)?;
-        let node = Node::in_memory(now, engine, out);
-        let shared = self.share(&runtime, node, clock, JournalParts::default());
-        spawn(&runtime, &shared, handler);
-        Ok(Eventful::new(shared))
-    }
-
-    /// Does what [`Builder::start`] does, with the journal read on a thread where it may block. If
-    /// the future is dropped while it waits, the journal is read to its end and closed.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError`]
-    pub async fn open(self, handler: impl Handler) -> Result<Eventful, StartError> {
-        #[cfg(feature = "durable")]
-        if self.journal.as_ref().is_some_and(|(store, _)| store.blocks()) {
-            // Recovery reads files: on a thread of the runtime it would hold up other tasks.
-            let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-            return match runtime.spawn_blocking(move || self.start(handler)).await {
-                Ok(started) => started,
-                // A panic in the store is passed on, as `start` would.
-                Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-                Err(_) => Err(StartError::NoRuntime),
-            };
-        }
-        self.start(handler)
-    }
-
-    #[cfg(feature = "durable")]
-    fn start_durable(
-        mut self,
-        runtime: &Handle,
-        config: Config,
-        setup: DurabilitySetup,
-        handler: impl Handler,
-    ) -> Result<Eventful, StartError> {
-        let DurabilitySetup { durability, mut store, owner, mut progress } = setup;
-        // Before the store is opened: what cannot work is to leave no directory behind.
-        durability.validate(&config, &*store)?;
-        let Recovered { log, replay } =
-            recover(&mut *store, &owner, &config, durability.snapshot_after_bytes, &mut progress)?;
-        let recovery = Some(Recovery::of(&replay));
-        let clock = self.take_clock();
-        // Before the engine is opened, because its first fact must not be older than the last one in the journal.
-        clock.start_at(replay.summary().last);
-        let now = clock.now();
-        let mut out = Output::with_facts();
-        let engine = replay.open(now, &mut out);
-        let (FreeSpace(room_bytes), frames) = (log.room(), log.next().previous().number());
-        let opened = OpenedEngine { engine, out, room_bytes, frames };
-        let node = Node::with_journal(now, opened, durability.limits());
-        let driver = WriterDriver::new(store.blocks());
-        let syncs_starts = durability.starts == StartDurability::Synced;
-        let journal =
-            JournalParts { notify: Some(driver.notify()), has_thread: store.blocks(), syncs_starts, recovery };
-        let shared = self.share(runtime, node, clock, journal);
-        let Durability { snapshot_after_bytes, reserve_bytes, .. } = durability;
-        let source = JournalSource { store, owner, snapshot_after_bytes, reserve_bytes };
-        // Before any task runs: the facts of the opening are the first group, and a store that fails here refuses the
-        // start.
-        let writer = JournalWriter::start(&shared, source, log)?;
-        driver.drive(runtime, writer).map_err(|error| StartError::Thread(error.to_string()))?;
-        spawn(runtime, &shared, handler);
-        Ok(Eventful::new(shared))
-    }
-
-    fn take_clock(&mut self) -> Timeline {
-        Timeline::new(self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::new())))
-    }
-
-    fn share(self, runtime: &Handle, node: Node, clock: Timeline, journal: JournalParts) -> Arc<Shared> {
-        let Self { submit_timeout, probe, .. } = self;
-        let node = node.probed(probe.clone());
-        Shared::new(AdapterParts { node, runtime: runtime.clone(), journal, clock, submit_timeout, probe })
-    }
 }
 
 impl Eventful {
@@ -317,20 +226,6 @@ impl Eventful {
     pub fn builder() -> Builder {
         Builder::new()
     }
-}
-
-fn spawn(runtime: &Handle, shared: &Arc<Shared>, handler: impl Handler) {
-    let pool = Arc::new(WorkerPool { shared: Arc::clone(shared), handler, leader_runs: LeaderRuns::default() });
-    let dispatcher = move || dispatch(Arc::clone(&pool));
-    let for_sweeper = Arc::clone(shared);
-    let sweeper = move || sweep(Arc::clone(&for_sweeper));
-    let tasks = [
-        runtime.spawn(keep(SupervisedGuard::new(shared, SupervisedTask::Dispatcher), dispatcher)),
-        runtime.spawn(keep(SupervisedGuard::new(shared, SupervisedTask::Sweeper), sweeper)),
-    ];
-    // Kept to be aborted at the end: a task that hangs must not outlive the report.
-    shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
-    watch(shared);
 }
 
 #[allow(clippy::disallowed_methods, reason = "the one place that draws a seed")]

@@ -39,7 +39,23 @@ impl Eventful {
     ///
     /// [`Unavailable`]
     pub async fn find(&self, filter: &Filter, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
-        self.shared.show_page(filter, after, limit).await
+        let mut page = Page { records: Vec::new(), next: Some(after) };
+        while let Some(after) = page.next.take() {
+            let left = limit.max(1).saturating_sub(page.records.len());
+            if left == 0 {
+                page.next = Some(after);
+                break;
+            }
+            let Some(at) = self.shards.at(after) else { break };
+            let Page { records, next } = at.shared.show_page(filter, at.place, left).await?;
+            page.records.extend(records);
+            page.next = at.next(&self.shards, next);
+            // A page that has ended early has read enough for one call.
+            if next.is_some() {
+                break;
+            }
+        }
+        Ok(page)
     }
 
     /// Redrives one page of all failed events, from `after` on; see [`Eventful::redrive_matching`].
@@ -60,11 +76,15 @@ impl Eventful {
     ///
     /// [`Unavailable`]
     pub async fn count(&self, filter: &Filter) -> Result<u64, Unavailable> {
-        let (mut count, mut next) = (0, Some(Cursor::START));
-        while let Some(after) = next {
-            let (part, rest) = self.shared.look(|node, now| node.engine().count(now, filter, after))?;
-            (count, next) = (count + part, rest);
-            consume_budget().await;
+        let mut count = 0;
+        for shared in self.shards.all() {
+            let mut next = Some(Cursor::START);
+            while let Some(after) = next {
+                let part;
+                (part, next) = shared.look(|node, now| node.engine().count(now, filter, after))?;
+                count += part;
+                consume_budget().await;
+            }
         }
         Ok(count)
     }
@@ -77,10 +97,14 @@ impl Eventful {
     /// [`RedriveError`] when it redrove none.
     pub async fn redrive_matching(&self, filter: &Filter, after: Cursor) -> Result<Redriven, RedriveError> {
         let filter = with_status(filter, Status::Failed);
-        let (keys, mut next) = self.keys(&filter, after)?;
+        let Some(at) = self.shards.at(after) else {
+            return Ok(Redriven { count: 0, left: self.count(&filter).await?, next: None });
+        };
+        let (keys, next) = at.shared.keys(&filter, at.place)?;
+        let mut next = at.next(&self.shards, next);
         let (mut count, mut lsns) = (0, Vec::new());
         for key in keys {
-            let decided = self.shared.write(|node, now| node.redrive(now, key))?;
+            let decided = at.shared.write(|node, now| node.redrive(now, key))?;
             lsns.extend(decided.lsn);
             match decided.value {
                 Ok(()) => count += 1,
@@ -96,7 +120,7 @@ impl Eventful {
         let left = self.count(&filter).await?;
         lsns.dedup();
         for lsn in lsns {
-            self.shared.settled(Some(lsn), false).await.map_err(Unavailable::from)?;
+            at.shared.settled(Some(lsn), false).await.map_err(Unavailable::from)?;
         }
         Ok(Redriven { count, left, next })
     }
@@ -114,7 +138,11 @@ impl Eventful {
         after: Cursor,
     ) -> Result<Discarded, DiscardError> {
         let filter = with_status(filter, status);
-        let (keys, next) = self.keys(&filter, after)?;
+        let Some(at) = self.shards.at(after) else {
+            return Ok(Discarded { count: 0, left: self.count(&filter).await?, next: None });
+        };
+        let (keys, next) = at.shared.keys(&filter, at.place)?;
+        let next = at.next(&self.shards, next);
         let mut count = 0;
         for key in keys {
             match self.discard(&key).await {
@@ -126,11 +154,6 @@ impl Eventful {
         }
         Ok(Discarded { count, left: self.count(&filter).await?, next })
     }
-
-    fn keys(&self, filter: &Filter, after: Cursor) -> Result<(Vec<Key>, Option<Cursor>), Unavailable> {
-        let most = self.shared.config.thresholds().bulk;
-        self.shared.look(|node, now| node.engine().find_keys(now, filter, after, most))
-    }
 }
 
 fn with_status(filter: &Filter, status: Status) -> Filter {
@@ -140,6 +163,11 @@ fn with_status(filter: &Filter, status: Status) -> Filter {
 }
 
 impl Shared {
+    fn keys(&self, filter: &Filter, after: Cursor) -> Result<(Vec<Key>, Option<Cursor>), Unavailable> {
+        let most = self.config.thresholds().bulk;
+        self.look(|node, now| node.engine().find_keys(now, filter, after, most))
+    }
+
     /// Reads from a node that is available.
     fn look<T>(&self, look: impl FnOnce(&Node, Timestamp) -> T) -> Result<T, Unavailable> {
         self.read(|node, now| node.unavailable().map_or_else(|| Ok(look(node, now)), Err))

@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 use std::boxed::Box;
+use std::vec::Vec;
 
-use crate::engine::{Config, InvalidConfig};
-use crate::journal::{JournalStore, Owner, RecoveryProgress};
+use crate::engine::{Config, InvalidConfig, Shard, ShardCount};
+use crate::journal::{JournalStore, OpenError, Owner, RecoveryProgress, ShardStores};
 use crate::node::CommitLimits;
 
 /// The settings of a journal.
@@ -93,6 +94,15 @@ impl Durability {
         }
     }
 
+    /// Returns the settings of the journal of one shard: its part of what is bounded for all together.
+    pub(super) fn part(&self, shards: ShardCount, shard: Shard) -> Result<Self, InvalidConfig> {
+        let (name, least) = ("durability.max_unsynced_bytes", 1);
+        match shards.part(self.max_unsynced_bytes, shard) {
+            0 if shards != ShardCount::ONE => Err(InvalidConfig::Part { name, least, shards }),
+            max_unsynced_bytes => Ok(Self { max_unsynced_bytes, ..*self }),
+        }
+    }
+
     pub(super) const fn limits(&self) -> CommitLimits {
         let Self { max_unsynced_bytes, reserve_bytes, answer_timeout, .. } = *self;
         let (group_bytes, failures) = (CommitLimits::GROUP_BYTES, CommitLimits::FAILURES);
@@ -103,21 +113,35 @@ impl Durability {
 /// A callback for the progress of a replay.
 pub(super) type ProgressCallback = Box<dyn FnMut(RecoveryProgress) + Send>;
 
-/// A journal that is to be used, with its settings.
-pub(super) struct DurabilitySetup {
-    pub(super) store: Box<dyn JournalStore>,
-    pub(super) owner: Owner,
-    pub(super) durability: Durability,
-    pub(super) progress: ProgressCallback,
+/// The origin of the stores of journals.
+pub(super) enum StoreSource {
+    /// The one store.
+    One(Box<dyn JournalStore>),
+    /// A store for each shard.
+    OfShards(Box<dyn ShardStores>),
 }
 
-impl DurabilitySetup {
-    pub(super) fn new(
-        store: Box<dyn JournalStore>,
-        durability: Durability,
-        progress: Option<ProgressCallback>,
-    ) -> Self {
-        let owner = Owner::new(std::format!("process {}", std::process::id()));
-        Self { store, owner, durability, progress: progress.unwrap_or_else(|| Box::new(|_| {})) }
+impl StoreSource {
+    /// Returns whether its journals block the thread that opens them, as far as that is known.
+    pub(super) fn blocks(&self) -> bool {
+        match self {
+            Self::One(store) => store.blocks(),
+            // Asked for the stores, it may read a directory.
+            Self::OfShards(_) => true,
+        }
     }
+
+    /// Returns the store of each shard; none when there is one store for several shards.
+    pub(super) fn stores(self, shards: ShardCount) -> Result<Option<Vec<Box<dyn JournalStore>>>, OpenError> {
+        match self {
+            Self::One(store) if shards == ShardCount::ONE => Ok(Some(Vec::from([store]))),
+            Self::One(_) => Ok(None),
+            Self::OfShards(stores) => stores.stores(shards).map(Some),
+        }
+    }
+}
+
+/// Returns the name of this process, by which an operator finds the owner of a journal.
+pub(super) fn owner() -> Owner {
+    Owner::new(std::format!("process {}", std::process::id()))
 }

@@ -170,12 +170,12 @@ mod tests {
     async fn caller_that_waits_for_the_end_finds_a_node_that_ends() {
         let succeed = async |_: Event, _: Attempt| Ok::<_, Failure>(());
         let eventful = Eventful::builder().start(succeed).expect("it starts");
-        let observer = Arc::new(PhaseObserver(Arc::clone(&eventful.shared), Mutex::default()));
+        let observer = Arc::new(PhaseObserver(Arc::clone(eventful.shards.first()), Mutex::default()));
         let waker = Waker::from(Arc::clone(&observer));
-        let mut ending = pin!(eventful.shared.ending.wait());
+        let mut ending = pin!(eventful.shards.first().ending.wait());
         assert!(ending.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
 
-        eventful.shared.ask_to_end(Duration::ZERO);
+        eventful.shards.first().ask_to_end(Duration::ZERO);
         // No run is in flight: it has ended at once.
         assert_eq!(*observer.1.lock().expect("no panic under the lock"), Some(Phase::Stopped));
     }

@@ -5,7 +5,7 @@ use std::vec::Vec;
 
 use super::handle::Eventful;
 use super::shared::Shared;
-use crate::engine::{Event, Rejection};
+use crate::engine::{Event, Rejection, Shard, ShardCount};
 use crate::node::{Admission, Decided, Lsn, SubmitError, Submitted, Unavailable, Waiter};
 use crate::sync::{Notify, consume_budget};
 
@@ -23,8 +23,9 @@ impl Eventful {
     pub async fn submit(&self, event: Event) -> Result<Submitted, SubmitError> {
         // A submit that finds room never waits, so a task that only submits would starve others.
         consume_budget().await;
-        match enter(&self.shared, event)? {
-            Entered::Decided(decided) => self.shared.show_submitted(decided).await,
+        let shared = self.shards.of(event.key());
+        match enter(shared, event)? {
+            Entered::Decided(decided) => shared.show_submitted(decided).await,
             Entered::Waits(place, event) => place.submit(event).await,
         }
     }
@@ -36,8 +37,9 @@ impl Eventful {
     ///
     /// [`SubmitError`]
     pub async fn try_submit(&self, event: Event) -> Result<Submitted, SubmitError> {
-        let decided = self.shared.write(|node, now| node.submit(now, event))?;
-        self.shared.show_submitted(decided).await
+        let shared = self.shards.of(event.key());
+        let decided = shared.write(|node, now| node.submit(now, event))?;
+        shared.show_submitted(decided).await
     }
 
     /// Submits events in their order, and never waits for room; with a journal, it waits until all results are
@@ -47,53 +49,74 @@ impl Eventful {
     where
         I: IntoIterator<Item = Event>,
     {
-        let (mut results, mut lsns) = (Vec::new(), Vec::new());
-        self.submit_parts(events, &mut results, &mut lsns);
+        let mut batch = SubmittedBatch { results: Vec::new(), lsns: Vec::new() };
+        let order = match self.shards.count() {
+            ShardCount::ONE => {
+                self.shards.first().submit_parts(events, &mut batch);
+                return batch.settled(self.shards.first()).await;
+            }
+            count => divide(count, events),
+        };
+        // All are submitted before one is waited for: the journals write at the same time.
+        let parts = self.shards.all().zip(order.events).map(|(shared, events)| {
+            let mut batch = SubmittedBatch { results: Vec::new(), lsns: Vec::new() };
+            shared.submit_parts(events, &mut batch);
+            (shared, batch)
+        });
+        let mut settled = Vec::new();
+        for (shared, batch) in parts.collect::<Vec<_>>() {
+            settled.push(batch.settled(shared).await.into_iter());
+        }
+        // As many results as events, so that none is missing.
+        order.shards.iter().filter_map(|shard| settled[usize::from(shard.number())].next()).collect()
+    }
+
+    /// Counts a submission that makes no event.
+    pub fn reject(&self, rejection: Rejection) {
+        self.shards.first().write(|node, now| node.reject(now, rejection));
+    }
+}
+
+/// Events that were submitted together.
+struct SubmittedBatch {
+    results: Vec<Result<Submitted, SubmitError>>,
+    /// For each the LSN that must be durable before its result is shown.
+    lsns: Vec<Option<Lsn>>,
+}
+
+/// Events by their shards.
+struct Divided {
+    events: Vec<Vec<Event>>,
+    /// The shard of each event, in the order in which they came.
+    shards: Vec<Shard>,
+}
+
+fn divide(count: ShardCount, events: impl IntoIterator<Item = Event>) -> Divided {
+    let mut divided = Divided { events: Vec::new(), shards: Vec::new() };
+    divided.events.resize_with(usize::from(count.number()), Vec::new);
+    for event in events {
+        let shard = count.shard_of(event.key());
+        divided.shards.push(shard);
+        divided.events[usize::from(shard.number())].push(event);
+    }
+    divided
+}
+
+impl SubmittedBatch {
+    /// Returns the results once they may be shown.
+    async fn settled(self, shared: &Shared) -> Vec<Result<Submitted, SubmitError>> {
+        let Self { mut results, lsns } = self;
         let mut settled = (None, Ok(()));
         for (result, lsn) in results.iter_mut().zip(lsns) {
             // Consecutive results of one group share their LSN: one wait is enough.
             if settled.0 != lsn {
-                settled = (lsn, self.shared.settled(lsn, false).await);
+                settled = (lsn, shared.settled(lsn, false).await);
             }
             if let (_, Err(unsynced)) = settled {
                 *result = Err(Unavailable::from(unsynced).into());
             }
         }
         results
-    }
-
-    /// Submits all events. Returns for each the LSN that must be durable before its result is shown.
-    fn submit_parts(
-        &self,
-        events: impl IntoIterator<Item = Event>,
-        results: &mut Vec<Result<Submitted, SubmitError>>,
-        lsns: &mut Vec<Option<Lsn>>,
-    ) {
-        let mut events = events.into_iter();
-        results.reserve(events.size_hint().0);
-        lsns.reserve(events.size_hint().0);
-        // Collected first: the caller's iterator must not run under the lock.
-        let most = self.shared.config.thresholds().batch;
-        let mut part = Vec::with_capacity(most);
-        loop {
-            part.extend(events.by_ref().take(most));
-            if part.is_empty() {
-                return;
-            }
-            // One hold of the lock for each part: a long batch does not hold up other callers.
-            self.shared.write(|node, now| {
-                for event in part.drain(..) {
-                    let decided = node.submit(now, event);
-                    lsns.push(decided.as_ref().map_or(None, |decided| decided.lsn));
-                    results.push(decided.map_or_else(|why| Err(why.into()), |decided| decided.value));
-                }
-            });
-        }
-    }
-
-    /// Counts a submission that makes no event.
-    pub fn reject(&self, rejection: Rejection) {
-        self.shared.write(|node, now| node.reject(now, rejection));
     }
 }
 
@@ -125,6 +148,31 @@ fn enter(shared: &Arc<Shared>, event: Event) -> Result<Entered, Unavailable> {
 }
 
 impl Shared {
+    /// Submits all events, and adds what came of them to `batch`.
+    fn submit_parts(&self, events: impl IntoIterator<Item = Event>, batch: &mut SubmittedBatch) {
+        let SubmittedBatch { results, lsns } = batch;
+        let mut events = events.into_iter();
+        results.reserve(events.size_hint().0);
+        lsns.reserve(events.size_hint().0);
+        // Collected first: the caller's iterator must not run under the lock.
+        let most = self.config.thresholds().batch;
+        let mut part = Vec::with_capacity(most);
+        loop {
+            part.extend(events.by_ref().take(most));
+            if part.is_empty() {
+                return;
+            }
+            // One hold of the lock for each part: a long batch does not hold up other callers.
+            self.write(|node, now| {
+                for event in part.drain(..) {
+                    let decided = node.submit(now, event);
+                    lsns.push(decided.as_ref().map_or(None, |decided| decided.lsn));
+                    results.push(decided.map_or_else(|why| Err(why.into()), |decided| decided.value));
+                }
+            });
+        }
+    }
+
     /// Returns the result of a submission once it may be shown.
     async fn show_submitted(&self, decided: Decided<Result<Submitted, SubmitError>>) -> Result<Submitted, SubmitError> {
         self.settled(decided.lsn, false).await.map_err(Unavailable::from)?;

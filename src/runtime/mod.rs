@@ -2,8 +2,9 @@
 //!
 //! | module | topic |
 //! |---|---|
-//! | `builder`, `durability`, `recovery` | the setup of an adapter, the settings of its journal, what that held |
-//! | `handle` | the handle that a program keeps |
+//! | `builder`, `durability`, `cluster` | the setup of an adapter, of its journal, of several engines behind one handle |
+//! | `starting`, `recovering`, `recovery` | the start, the recovery of all journals, and what they held |
+//! | `handle`, `shards` | the handle that a program keeps, and the engines among which it divides keys |
 //! | `ingest`, `reads`, `wait`, `subscribe`, `stats` | calls of a handle: submit, read, wait, facts, numbers |
 //! | `operator`, `bulk` | calls of an operator: redrive, discard, pause, for one event or many |
 //! | `shared`, `notifications` | the node behind its lock, and the wakers of tasks and callers |
@@ -22,6 +23,7 @@ mod builder;
 mod bulk;
 mod call;
 mod clock;
+mod cluster;
 mod dispatcher;
 #[cfg(feature = "durable")]
 mod driver;
@@ -42,12 +44,16 @@ mod operator;
 mod points;
 mod reads;
 #[cfg(feature = "durable")]
+mod recovering;
+#[cfg(feature = "durable")]
 mod recovery;
 mod router;
 mod routes;
 mod run_guard;
+mod shards;
 mod shared;
 mod span;
+mod starting;
 mod stats;
 mod subscribe;
 mod supervisor;
@@ -62,6 +68,7 @@ pub use attempt::{Attempt, Cancellation, Stale};
 pub use builder::{Builder, StartError};
 pub use bulk::{Discarded, Redriven};
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
+pub use cluster::ClusterConfig;
 #[cfg(feature = "durable")]
 pub use durability::{Durability, StartDurability};
 pub use handle::Eventful;

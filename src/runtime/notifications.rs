@@ -74,8 +74,13 @@ impl Waiters {
     /// caller wait: then no wake-up is missed.
     pub(super) fn add(&self, waiter: Waiter) -> Arc<Notify> {
         let notify = Arc::new(Notify::new());
-        self.lock().insert(waiter, Arc::clone(&notify));
+        self.add_with(waiter, &notify);
         notify
+    }
+
+    /// Does the same for a caller that also waits elsewhere, for which it is notified by the same notification.
+    pub(super) fn add_with(&self, waiter: Waiter, notify: &Arc<Notify>) {
+        self.lock().insert(waiter, Arc::clone(notify));
     }
 
     pub(super) fn remove(&self, waiter: Waiter) {

@@ -1,9 +1,14 @@
 //! Calls of an operator about one event, or about the whole engine.
 
+use std::vec::Vec;
+
 use super::handle::Eventful;
 use super::shared::Shared;
-use crate::engine::Key;
+use crate::engine::{Key, Timestamp};
 use crate::node::{Decided, DiscardError, Node, PauseError, RedriveError, Unavailable};
+
+/// The decision of one shard about a pause.
+type PauseDecided = Result<Decided<Result<(), PauseError>>, Unavailable>;
 
 impl Eventful {
     /// Returns a failed event to work, with all its attempts.
@@ -12,8 +17,9 @@ impl Eventful {
     ///
     /// [`RedriveError`]
     pub async fn redrive(&self, key: &Key) -> Result<(), RedriveError> {
-        let decided = self.shared.write(|node, now| node.redrive(now, key.clone()))?;
-        self.shared.shown(decided).await?
+        let shared = self.shards.of(key);
+        let decided = shared.write(|node, now| node.redrive(now, key.clone()))?;
+        shared.shown(decided).await?
     }
 
     /// Ends an event that is not completed. Its run, if there is one, is stopped.
@@ -22,8 +28,9 @@ impl Eventful {
     ///
     /// [`DiscardError`]
     pub async fn discard(&self, key: &Key) -> Result<(), DiscardError> {
-        let decided = self.shared.write(|node, now| node.discard(now, key.clone()))?;
-        self.shared.shown(decided).await?
+        let shared = self.shards.of(key);
+        let decided = shared.write(|node, now| node.discard(now, key.clone()))?;
+        shared.shown(decided).await?
     }
 
     /// Starts no more runs until [`Eventful::resume`]; those in flight continue, and events are still accepted.
@@ -32,8 +39,7 @@ impl Eventful {
     ///
     /// [`PauseError`]
     pub async fn pause(&self) -> Result<(), PauseError> {
-        let decided = self.shared.write(Node::pause)?;
-        self.shared.shown(decided).await?
+        self.of_all(Node::pause).await
     }
 
     /// Starts runs again.
@@ -42,8 +48,22 @@ impl Eventful {
     ///
     /// [`PauseError`]
     pub async fn resume(&self) -> Result<(), PauseError> {
-        let decided = self.shared.write(Node::resume)?;
-        self.shared.shown(decided).await?
+        self.of_all(Node::resume).await
+    }
+
+    /// Makes a change in each shard, also behind one in which it fails, and then waits for each. Returns the first
+    /// error; then the call can be repeated.
+    async fn of_all(&self, change: impl Fn(&mut Node, Timestamp) -> PauseDecided) -> Result<(), PauseError> {
+        let decided: Vec<_> = self.shards.all().map(|shared| (shared, shared.write(&change))).collect();
+        let mut result = Ok(());
+        for (shared, decided) in decided {
+            let done = match decided {
+                Ok(decided) => shared.shown(decided).await.unwrap_or_else(|unavailable| Err(unavailable.into())),
+                Err(unavailable) => Err(unavailable.into()),
+            };
+            result = result.and(done);
+        }
+        result
     }
 }
 

@@ -19,7 +19,7 @@ impl Eventful {
     /// [`Unavailable`]; [`Unavailable::Unknown`] too when there is no such event and whether that is
     /// durable is not known in time.
     pub async fn get(&self, key: &Key) -> Result<Option<RecordView>, Unavailable> {
-        Ok(self.shared.show(key, |_, _| ()).await?.0)
+        Ok(self.shards.of(key).show(key, |_, _| ()).await?.0)
     }
 
     /// Returns one page of events: all, or those with this status. `limit` is the largest number of events in it. With
@@ -30,7 +30,7 @@ impl Eventful {
     ///
     /// [`Unavailable`]
     pub async fn list(&self, status: Option<Status>, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
-        self.shared.show_page(&status.map_or_else(Filter::default, Filter::of), after, limit).await
+        self.find(&status.map_or_else(Filter::default, Filter::of), after, limit).await
     }
 
     /// Returns why an event is not running now, in one sentence; none when there is no such event. It waits like
@@ -40,7 +40,7 @@ impl Eventful {
     ///
     /// See [`Eventful::get`].
     pub async fn explain(&self, key: &Key) -> Result<Option<String>, Unavailable> {
-        let (record, sentence) = self.shared.show(key, |node, now| node.explain(now, key)).await?;
+        let (record, sentence) = self.shards.of(key).show(key, |node, now| node.explain(now, key)).await?;
         let is_durable = record.is_none_or(|record| record.durable);
         let rest = if is_durable { "" } else { " This is not durable yet, as the journal does not respond." };
         Ok(sentence.map(|sentence| sentence + rest))

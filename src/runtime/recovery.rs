@@ -34,4 +34,16 @@ impl Recovery {
             paused: summary.paused,
         }
     }
+
+    /// Returns the contents of this journal and another one together.
+    pub(super) fn with(self, other: &Self) -> Self {
+        Self {
+            is_new: self.is_new && other.is_new,
+            records: self.records + other.records,
+            pending: self.pending + other.pending,
+            failed: self.failed + other.failed,
+            oldest_pending: [self.oldest_pending, other.oldest_pending].into_iter().flatten().min(),
+            paused: self.paused || other.paused,
+        }
+    }
 }

@@ -13,8 +13,6 @@ use super::failures::log_failures;
 use super::holds::LockHolds;
 use super::latch::{Cancel, Latch};
 use super::notifications::{Notifications, guarded, notify_all_guarded, notify_one_guarded};
-#[cfg(feature = "durable")]
-use super::recovery::Recovery;
 use super::timeline::Timeline;
 use crate::engine::{Config, Timestamp};
 use crate::node::{Actions, HookSet, Horizon, Lsn, Node, Unsynced, WorkerId};
@@ -87,8 +85,6 @@ pub(super) struct JournalParts {
     pub(super) has_thread: bool,
     /// True if handlers wait until their start is durable.
     pub(super) syncs_starts: bool,
-    #[cfg(feature = "durable")]
-    pub(super) recovery: Option<Recovery>,
 }
 
 /// The parts of [`Shared`] that the builder chooses.

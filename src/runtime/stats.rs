@@ -1,6 +1,9 @@
 //! Numbers and readiness of an engine.
 
+use std::vec::Vec;
+
 use super::handle::Eventful;
+use super::shared::Shared;
 use crate::node::{Node, Readiness, Stats, Unavailable};
 
 impl Eventful {
@@ -13,8 +16,21 @@ impl Eventful {
     ///
     /// [`Unavailable::Broken`]
     pub fn stats(&self) -> Result<Stats, Unavailable> {
-        let ahead = self.shared.clock.ahead_of_wall();
-        self.shared.read(|node, now| node.stats(now, ahead))
+        let mut sum = self.shards.first().stats()?;
+        for shared in self.shards.all().skip(1) {
+            sum.add(&shared.stats()?);
+        }
+        Ok(sum)
+    }
+
+    /// Returns the numbers of each shard, in their order, each from one moment: how evenly the work is spread. See
+    /// [`Eventful::stats`].
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Broken`]
+    pub fn shard_stats(&self) -> Result<Vec<Stats>, Unavailable> {
+        self.shards.all().map(|shared| shared.stats()).collect()
     }
 
     /// Waits until everything that was decided so far is durable, at most the journal's `answer_timeout`. Returns at
@@ -24,12 +40,25 @@ impl Eventful {
     ///
     /// [`Unavailable`]
     pub async fn sync(&self) -> Result<(), Unavailable> {
-        let decided = self.shared.read(|node, _| node.everything())?;
-        self.shared.shown(decided).await
+        // All are asked before one is waited for: what is decided later does not count.
+        let asked = self.shards.all().map(|shared| Ok((shared, shared.read(|node, _| node.everything())?)));
+        for (shared, decided) in asked.collect::<Result<Vec<_>, Unavailable>>()? {
+            shared.shown(decided).await?;
+        }
+        Ok(())
     }
 
-    /// Returns whether events can be sent here: whether it makes progress, not only whether it is alive.
+    /// Returns whether events can be sent here: whether it makes progress, not only whether it is alive. Of several shards
+    /// each must: else the reason of the first that does not is returned.
     pub fn readiness(&self) -> Readiness {
-        self.shared.read(Node::readiness)
+        let mut readiness = self.shards.all().map(|shared| shared.read(Node::readiness));
+        readiness.find(|readiness| *readiness != Readiness::Ready).unwrap_or(Readiness::Ready)
+    }
+}
+
+impl Shared {
+    fn stats(&self) -> Result<Stats, Unavailable> {
+        let ahead = self.clock.ahead_of_wall();
+        self.read(|node, now| node.stats(now, ahead))
     }
 }

@@ -31,6 +31,11 @@ impl Timeline {
         Self { clock, ahead: AtomicU64::new(0) }
     }
 
+    /// Returns another timeline of the same clock, at the same time.
+    pub(super) fn split(&self) -> Self {
+        Self { clock: Arc::clone(&self.clock), ahead: AtomicU64::new(self.ahead.load(Ordering::Acquire)) }
+    }
+
     /// Moves the time ahead to `earliest`, if it is behind that, and warns if it is far ahead of the wall clock then.
     #[cfg(feature = "durable")]
     pub(super) fn start_at(&self, earliest: Timestamp) {

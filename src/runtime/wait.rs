@@ -1,13 +1,14 @@
 //! Waits for the end of one event, or of all.
 
 use std::sync::Arc;
+use std::vec::Vec;
 
 use super::handle::Eventful;
 use super::notifications::guarded;
 use super::shared::Shared;
-use crate::engine::{Key, Phase, RecordView};
-use crate::node::{Unavailable, WaitError, Waiter, WatchedEvent};
-use crate::sync::Notify;
+use crate::engine::{Key, Phase, RecordView, ShardCount};
+use crate::node::{Node, Unavailable, WaitError, Waiter, WatchedEvent};
+use crate::sync::{Notify, consume_budget};
 
 impl Eventful {
     /// Waits until an event has ended, and returns its record: completed, failed or discarded, with a
@@ -18,10 +19,11 @@ impl Eventful {
     ///
     /// [`WaitError`]; none for the time that it takes: use a timeout.
     pub async fn wait(&self, key: &Key) -> Result<RecordView, WaitError> {
+        let shared = self.shards.of(key);
         loop {
-            let waiters = &self.shared.notifications.waiters;
+            let waiters = &shared.notifications.waiters;
             let waiter = waiters.name();
-            let (watched, notify) = self.shared.write(|node, now| {
+            let (watched, notify) = shared.write(|node, now| {
                 let watched = node.watch(now, key, waiter)?;
                 let notify = matches!(watched, WatchedEvent::Waits).then(|| waiters.add(waiter));
                 Ok::<_, Unavailable>((watched, notify.unwrap_or_default()))
@@ -29,15 +31,15 @@ impl Eventful {
             match watched {
                 WatchedEvent::Ended(record, lsn) => {
                     // Patient: the caller waits for the end of an event, which may take long anyway.
-                    self.shared.settled(lsn, true).await.map_err(Unavailable::from)?;
+                    shared.settled(lsn, true).await.map_err(Unavailable::from)?;
                     return Ok(*record);
                 }
                 WatchedEvent::Absent(lsn) => {
-                    self.shared.settled(lsn, true).await.map_err(Unavailable::from)?;
+                    shared.settled(lsn, true).await.map_err(Unavailable::from)?;
                     return Err(WaitError::NotFound);
                 }
                 // Woken at the end of the event, or when all are: then the record is read again.
-                WatchedEvent::Waits => WaitGuard { shared: &self.shared, key, waiter, notify }.notify.notified().await,
+                WatchedEvent::Waits => WaitGuard { shared, key, waiter, notify }.notify.notified().await,
                 WatchedEvent::Stopped => return Err(WaitError::Stopped),
             }
         }
@@ -50,13 +52,44 @@ impl Eventful {
     ///
     /// [`WaitError::Stopped`] when the engine stops with events left; [`Unavailable`].
     pub async fn wait_idle(&self) -> Result<(), WaitError> {
+        if self.shards.count() == ShardCount::ONE {
+            return self.shards.first().idle().await.map(drop);
+        }
+        loop {
+            let mut before = Vec::new();
+            for shared in self.shards.all() {
+                before.push(shared.idle().await?);
+            }
+            // A handler of one shard may have submitted to another that was idle before. With no event added since,
+            // all were idle at the same time.
+            let added = self.shards.all().zip(before).any(|(shared, before)| {
+                shared.read(|node, _| node.engine().gauges().pending() > 0 || lives(node) != before)
+            });
+            if !added {
+                return Ok(());
+            }
+            consume_budget().await;
+        }
+    }
+}
+
+/// Returns how often an event was made pending.
+fn lives(node: &Node) -> u64 {
+    let facts = node.engine().metrics().facts;
+    facts.accepted + facts.redriven
+}
+
+impl Shared {
+    /// Waits until no event waits or is processed. Returns how often one was made pending by then.
+    async fn idle(&self) -> Result<u64, WaitError> {
         loop {
             // Created before the check, so that no notification between them is missed.
-            let idle = self.shared.notifications.idle.notified();
-            let (pending, phase) = self.shared.write(|node, _| (node.await_idle(), node.phase()));
+            let idle = self.notifications.idle.notified();
+            let (pending, phase, lives) = self.write(|node, _| (node.await_idle(), node.phase(), lives(node)));
             let pending = pending?;
             if pending.value == 0 {
-                return Ok(self.shared.settled(pending.lsn, true).await.map_err(Unavailable::from)?);
+                self.settled(pending.lsn, true).await.map_err(Unavailable::from)?;
+                return Ok(lives);
             }
             if phase == Phase::Stopped {
                 return Err(WaitError::Stopped);
@@ -96,7 +129,7 @@ mod tests {
         let event = Event::with_id("a", "").expect("an event");
         let key = event.key().clone();
         eventful.submit(event).await.expect("room");
-        let watches = || eventful.shared.notifications.waiters.len();
+        let watches = || eventful.shards.first().notifications.waiters.len();
         {
             let (mut one, mut other) = (pin!(eventful.wait(&key)), pin!(eventful.wait(&key)));
             let mut context = Context::from_waker(Waker::noop());

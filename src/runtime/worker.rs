@@ -22,7 +22,7 @@ use crate::sync::consume_budget;
 /// The parts that all workers of one adapter share.
 pub(super) struct WorkerPool<H> {
     pub(super) shared: Arc<Shared>,
-    pub(super) handler: H,
+    pub(super) handler: Arc<H>,
     /// Runs that were started together, and whose handlers are not called yet.
     pub(super) leader_runs: LeaderRuns,
 }
@@ -33,7 +33,7 @@ async fn work<H: Handler>(pool: Arc<WorkerPool<H>>, batch: RunBatch, first: RunG
     let mut task = WorkerTask { pool: Arc::clone(&pool), batch, ended, started };
     let mut next = Some(first);
     while let Some(guard) = next {
-        task.run(&pool.handler, guard).await;
+        task.run(&*pool.handler, guard).await;
         // Runs that were started together come first: they hold permits already.
         next = match task.advance() {
             Some(guard) => Some(guard),
