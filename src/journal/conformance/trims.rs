@@ -3,7 +3,7 @@
 use std::vec::Vec;
 
 use super::steps::{MakeJournal, NO_LIMIT, append, bytes, frames, open, parts, snapshot, snapshots, trim};
-use crate::journal::error::ReadError;
+use crate::journal::error::{ReadError, WriteError};
 use crate::journal::sequence::Sequence;
 use crate::journal::store::Extent;
 
@@ -36,6 +36,8 @@ pub(super) fn a_trim_goes_no_further_than_the_end_and_never_back(make: MakeJourn
     let (first, end) = (Sequence::new(4), Sequence::new(4));
     assert_eq!(journal.extent(), Extent { first, end }, "a trim goes no further than the end");
     trim(&mut *journal, 2);
+    let trimmed = journal.append(Sequence::new(3), &bytes(3, 10));
+    assert_eq!(trimmed, Err(WriteError::Fenced), "a frame that was trimmed is not appended again");
     drop(journal);
     let mut journal = open(&mut *store);
     assert_eq!(journal.extent(), Extent { first, end }, "what is trimmed stays so, and an empty journal has its end");
