@@ -6,10 +6,10 @@
 //! `cargo run --example shards --features durable`
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use eventful::cluster::{ClusterConfig, Shard};
-use eventful::journal::DiskStore;
+use eventful::cluster::ClusterConfig;
+use eventful::journal::DiskShards;
 use eventful::{Attempt, Durability, Event, Eventful, Failure, StartError};
 
 async fn handle(event: Event, _: Attempt) -> Result<(), Failure> {
@@ -18,9 +18,8 @@ async fn handle(event: Event, _: Attempt) -> Result<(), Failure> {
 }
 
 async fn open(directory: &Path, shards: u16) -> Result<Eventful, StartError> {
-    let directory = PathBuf::from(directory);
-    let store = move |shard: Shard| DiskStore::new(directory.join(shard.to_string()));
-    Eventful::cluster(ClusterConfig::new(shards).journals(store, Durability::default())).open(handle).await
+    let journals = DiskShards::new(directory);
+    Eventful::cluster(ClusterConfig::new(shards).journals(journals, Durability::default())).open(handle).await
 }
 
 #[tokio::main]
@@ -37,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("{:?}", eventful.shutdown(None).await);
 
-    // The journals know for how many shards they are.
+    // The directory knows for how many shards it is.
     match open(directory.path(), 3).await {
         Ok(_) => return Err("another number of shards was taken".into()),
         Err(refused) => println!("refused: {refused}"),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use disk::{AppendFate, TroubledDisk};
 use eventful::cluster::{ClusterConfig, Shard, ShardCount, ShardStores};
 use eventful::engine::InvalidConfig;
-use eventful::journal::{JournalStore, MemoryStore, OpenError};
+use eventful::journal::{DiskShards, JournalStore, MemoryStore, OpenError};
 use eventful::metrics::{JournalState, NotReady, Readiness};
 use eventful::{
     Durability, Event, Eventful, StartError, Status, SubmitError, Submitted, Timestamp, Unavailable,
@@ -191,6 +191,25 @@ async fn events_that_are_pending_at_a_kill_are_handled_after_it() {
     for id in ids() {
         assert_eq!(status(&eventful, &id), Some(Status::Completed), "{id}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shards_on_disk_remember_and_refuse_another_number() {
+    let home = tempfile::tempdir().expect("a directory");
+    let open = |shards| {
+        let journals = DiskShards::new(home.path());
+        Eventful::cluster(ClusterConfig::new(shards).journals(journals, Durability::default())).open(succeed)
+    };
+    for is_first in [true, false] {
+        let eventful = open(SHARDS).await.expect("journals");
+        let results = eventful.submit_batch(ids().map(|id| event(&id)).collect::<Vec<_>>()).await;
+        assert!(results.iter().all(|result| matches!(result, Ok(Submitted::Accepted)) == is_first), "{results:?}");
+        eventful.wait_idle().await.expect("it runs");
+        let report = eventful.shutdown(None).await;
+        assert_eq!((report.left, report.unsynced), (0, 0));
+    }
+    let refused = open(SHARDS + 1).await.expect_err("another number");
+    assert!(matches!(refused, StartError::Open(OpenError::OtherShards { found: SHARDS, .. })), "{refused}");
 }
 
 /// A step of a random history.

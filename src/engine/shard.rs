@@ -65,7 +65,7 @@ impl ShardCount {
     }
 
     /// Returns the shards, in the order of their numbers.
-    pub fn shards(self) -> impl Iterator<Item = Shard> {
+    pub fn shards(self) -> impl Iterator<Item = Shard> + Clone {
         (0..self.number()).map(Shard)
     }
 

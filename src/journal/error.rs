@@ -42,6 +42,19 @@ pub enum OpenError {
         /// The directory.
         place: String,
     },
+    /// The directory is for another number of shards.
+    #[error(
+        "{place} holds the journals of {found} shards, and {wanted} were asked for: start with {found}, since the number \
+         cannot be changed, or name another directory"
+    )]
+    OtherShards {
+        /// The directory.
+        place: String,
+        /// The number of shards for which it is.
+        found: u16,
+        /// The number of shards that were asked for.
+        wanted: u16,
+    },
     /// The operating system refused.
     #[error("{place}: {cause}")]
     Io {

@@ -59,7 +59,7 @@ mod wire_digest;
 mod wire_event;
 
 pub use crate::engine::Shard;
-pub use disk::{BackedUp, Claim, DiskStore, LostFrames, OpenMode, Salvaged, Unclaimed, Volume, VolumeFile};
+pub use disk::{BackedUp, Claim, DiskShards, DiskStore, LostFrames, OpenMode, Salvaged, Unclaimed, Volume, VolumeFile};
 pub use error::{Corrupt, MaintainError, OpenError, ReadError, TooNew, WriteError};
 pub use intercept::{Intercept, Intercepted};
 pub use log::JournalLog;

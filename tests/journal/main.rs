@@ -13,6 +13,7 @@ mod recovery;
 mod rot;
 mod salvage;
 mod script;
+mod sharded;
 mod snapshots;
 mod steps;
 mod watched;

@@ -10,6 +10,7 @@
 //! | `segment`, `active`, `spare` | segments: their head, the one that is written, the one that is prepared ahead |
 //! | `frames`, `snapshot_files` | the frames of all segments, in order; a file for each snapshot |
 //! | `marker`, `opening` | the marks of a directory, and the way from its files to a journal |
+//! | `sharded`, `shard_names` | the journals of several engines in one directory, and the names of theirs |
 //! | `handle`, `read_only` | an open journal, and one that is read while others write it |
 //! | `compact`, `copying`, `backup` | compaction; a new journal that must be whole before it is opened; backups |
 //! | `remains`, `salvage` | the whole records of a damaged journal, and a new journal of them |
@@ -29,6 +30,8 @@ mod record;
 mod remains;
 mod salvage;
 mod segment;
+mod shard_names;
+mod sharded;
 mod snapshot_files;
 mod spare;
 mod volume;
@@ -49,6 +52,7 @@ use handle::{Bounds, DiskJournal};
 use opening::{Purpose, hold, refused};
 use read_only::ReadOnly;
 pub use salvage::{LostFrames, Salvaged};
+pub use sharded::DiskShards;
 pub use volume::{Claim, OpenMode, Unclaimed, Volume, VolumeFile};
 
 /// The sizes of segments by default. The first one of an opening is small, so that a small journal is, too; a large

@@ -16,6 +16,7 @@ use super::marker;
 use super::reader::{RecordRead, RecordReader, SharedFile};
 use super::record::{ALIGN_BYTES, RecordHead, RecordKind};
 use super::segment::{self, HEAD_RECORD_BYTES, Preface, Segment, corrupt};
+use super::shard_names;
 use super::snapshot_files;
 use super::volume::{OpenMode, Volume};
 
@@ -90,6 +91,10 @@ pub(super) fn refused(place: &dyn Display, error: &io::Error) -> OpenError {
 impl Opening<'_> {
     fn hold(&self) -> Result<Option<Held>, OpenError> {
         let names = self.volume.names().map_err(|error| refused(&self.place, &error))?;
+        // A new journal beside those of shards would know nothing of their events.
+        if let Some(found) = names.iter().find_map(|name| shard_names::count(name)) {
+            return Err(OpenError::OtherShards { place: self.place.into(), found, wanted: 1 });
+        }
         let is_marked = marker::is_set(self.volume, self.place, &names)?;
         // Asked before anything is read, since half a copy may look like a damaged journal.
         if names.iter().any(|name| name == marker::UNFINISHED) {
