@@ -8,7 +8,9 @@ use std::num::NonZeroUsize;
 
 use crate::disk::Ailment;
 use crate::failure::Broken;
-use crate::scenario::{Act, Behaviour, CoreScenario, CoreSetup, Injection, Journaling, Operation, Settings};
+use crate::scenario::{
+    Act, Behaviour, CoreScenario, CoreSetup, EventNumber, Injection, Journaling, Operation, Settings,
+};
 use crate::tier::{Keep, Probes};
 use crate::world::{Halt, Schedule, Visited, World};
 
@@ -25,18 +27,21 @@ pub struct Explored {
     pub broken: Option<(Broken, CoreScenario)>,
 }
 
-/// Returns every case that is explored.
-pub fn cases() -> [CoreScenario; 3] {
-    [small_case(), journal_case(), crash_case()]
+/// Returns every case that is explored. Their sizes are bounded by the time that a search takes: one more submission,
+/// or late steps beside a journal, take ten times as many orders.
+pub fn cases() -> [CoreScenario; 2] {
+    [small_case(), crash_case()]
 }
 
 /// Returns a case with an event that is submitted twice, with another payload the second time; a journal whose disk
-/// fails, so that it is opened again; and a shutdown.
-pub fn journal_case() -> CoreScenario {
+/// fails, so that it is opened again; a power cut, so that the process starts again; and a shutdown. No step is late.
+pub fn crash_case() -> CoreScenario {
     let mut scenario = small_case();
-    scenario.about = "a conflict, a journal that fails and is opened again, and a shutdown, all at once".to_owned();
-    scenario.operations.retain(|operation| matches!(operation.act, Act::Submit { event: 1, .. }));
+    scenario.about = "a conflict, a journal that fails, a power cut and a shutdown, all at once".to_owned();
+    scenario.operations = [0, 1].map(|payload| submit(1, payload)).to_vec();
     scenario.faults.push(Injection::DiskFails { how: Ailment::SyncFails }.at(0));
+    scenario.faults.push(Injection::PowerCut { lasts: 0 }.at(0));
+    scenario.setup.patience = 0;
     scenario.setup.journal = Some(Journaling {
         relaxed_starts: false,
         snapshot_after_bytes: 1 << 20,
@@ -51,30 +56,23 @@ pub fn journal_case() -> CoreScenario {
     scenario
 }
 
-/// Returns the same with a power cut, so that the process starts again; but no step is late.
-pub fn crash_case() -> CoreScenario {
-    let mut scenario = journal_case();
-    scenario.about = "a conflict, a journal that fails, a power cut and a shutdown, all at once".to_owned();
-    scenario.faults.push(Injection::PowerCut { lasts: 0 }.at(0));
-    scenario.setup.patience = 0;
-    scenario
-}
-
-/// Returns a case with three events, one of them submitted twice and one with another payload too; two workers, a
-/// channel of capacity one, a crash, and a shutdown. All of it can happen at one time.
+/// Returns a case with three events, one of them submitted twice; two workers, a channel of capacity one, a crash, and
+/// a shutdown. All of it can happen at one time.
 pub fn small_case() -> CoreScenario {
-    let submit = |event, payload| Act::Submit { event, payload };
-    let acts = [submit(0, 0), submit(1, 0), submit(0, 0), submit(2, 0), submit(1, 1)];
-    let operations = acts.map(|act| Operation { at: 0, client: 0, hangs_up: false, delay: 0, act }).to_vec();
+    let operations = [0, 1, 0, 2].map(|event| submit(event, 0)).to_vec();
     let at_once = Behaviour::Slow { lasts: 0 };
     let handler = |event, attempt, does| Injection::Handler { event, attempt, does }.at(0);
     let mut faults = vec![handler(0, 1, Behaviour::PanicBefore), handler(1, 1, Behaviour::Slow { lasts: 1_000 })];
     faults.extend([(0, 2), (1, 2), (2, 1), (2, 2)].map(|(event, attempt)| handler(event, attempt, at_once)));
     faults.push(Injection::Shutdown { timeout: 1_000 }.at(0));
-    let about = "three events, a duplicate, a conflict, a crash and a shutdown, all at once".to_owned();
+    let about = "three events, a duplicate, a crash and a shutdown, all at once".to_owned();
     let setup = CoreSetup { settings: settings(), journal: None, patience: 1, idles_first: true, quick: false };
     // A multiple of four: each run then continues until every record is forgotten.
     CoreScenario { about, operations, faults, ..CoreScenario::of(4, setup) }
+}
+
+fn submit(event: EventNumber, payload: u8) -> Operation {
+    Operation { at: 0, client: 0, hangs_up: false, delay: 0, act: Act::Submit { event, payload } }
 }
 
 fn settings() -> Settings {
