@@ -4,6 +4,7 @@ use core::fmt::{self, Write as _};
 use std::format;
 use std::string::{String, ToString as _};
 use std::sync::Arc;
+use std::vec::Vec;
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -13,13 +14,15 @@ use serde_json::{Map, Value};
 use super::families::{MetricFamily, MetricNumbers, families};
 use super::front::Front;
 use super::problem::Problem;
+use super::targets::{TargetState, Targets};
 use crate::engine::Histogram;
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(front): State<Arc<Front>>) -> Result<impl IntoResponse, Problem> {
     let stats = front.eventful.stats()?;
     let mut text = String::with_capacity(16 << 10);
-    for family in families(&stats) {
+    let targets = states(&front);
+    for family in families(&stats, &targets) {
         // Writing into memory does not fail.
         let _written = write_family(&family, &mut text);
     }
@@ -29,8 +32,14 @@ pub(super) async fn metrics(State(front): State<Arc<Front>>) -> Result<impl Into
 /// `GET /v1/stats`: the same numbers under the same names without the prefix, label values as keys.
 pub(super) async fn stats(State(front): State<Arc<Front>>) -> Result<impl IntoResponse, Problem> {
     let stats = front.eventful.stats()?;
-    let body: Map<_, _> = families(&stats).iter().map(|family| (family.name.into(), json(&family.numbers))).collect();
+    let targets = states(&front);
+    let body: Map<_, _> =
+        families(&stats, &targets).iter().map(|family| (family.name.into(), json(&family.numbers))).collect();
     Ok(([(CONTENT_TYPE, "application/json")], Value::Object(body).to_string()))
+}
+
+fn states(front: &Front) -> Vec<TargetState> {
+    front.targets.as_ref().map(Targets::states).unwrap_or_default()
 }
 
 fn write_family(MetricFamily { name, help, numbers }: &MetricFamily<'_>, out: &mut String) -> fmt::Result {

@@ -8,6 +8,8 @@ use crate::engine::{
 };
 use crate::node::{JournalState, Stats};
 
+use super::targets::TargetState;
+
 /// Numbers of one name.
 #[derive(Debug)]
 pub(super) struct MetricFamily<'a> {
@@ -23,21 +25,22 @@ pub(super) enum MetricNumbers<'a> {
     Counter(u64),
     Gauge(u64),
     /// By the values of one label.
-    Counters(&'static str, Vec<(&'static str, u64)>),
+    Counters(&'static str, Vec<(&'a str, u64)>),
     /// By the values of one label.
-    Gauges(&'static str, Vec<(&'static str, u64)>),
+    Gauges(&'static str, Vec<(&'a str, u64)>),
     Histogram(&'a Histogram),
 }
 
 use MetricNumbers::{Counter, Counters, Gauge, Gauges};
 
 /// All families.
-pub(super) fn families(stats: &Stats) -> Vec<MetricFamily<'_>> {
+pub(super) fn families<'a>(stats: &'a Stats, targets: &'a [TargetState]) -> Vec<MetricFamily<'a>> {
     let mut families = facts(stats);
     families.extend(tallies(stats));
     families.extend(gauges(stats));
     families.extend(adapter(stats));
     families.extend(journal(stats));
+    families.extend(of_targets(targets));
     families.extend(histograms(stats));
     families
 }
@@ -150,6 +153,34 @@ fn journal(stats: &Stats) -> Vec<MetricFamily<'_>> {
         ),
         family("journal_state", "1 for the state that the journal is in.", Gauges("state", states)),
         family("journal_reopenings_total", "Times that it was opened again.", Counter(stats.journal_reopenings)),
+    ]
+}
+
+/// Without targets there are no numbers of any.
+fn of_targets(targets: &[TargetState]) -> Vec<MetricFamily<'_>> {
+    if targets.is_empty() {
+        return Vec::new();
+    }
+    let each =
+        |number: fn(&TargetState) -> u64| targets.iter().map(|state| (state.name.as_str(), number(state))).collect();
+    let is_open = |state: &TargetState| u64::from(state.open_since.is_some());
+    vec![
+        family(
+            "target_running",
+            "Attempts in flight, by target.",
+            Gauges("target", each(|state| state.running as u64)),
+        ),
+        family("target_circuit_open", "1 while the circuit of the target is open.", Gauges("target", each(is_open))),
+        family(
+            "target_circuit_opened_total",
+            "Times that the circuit was opened, by target.",
+            Counters("target", each(|state| state.opened)),
+        ),
+        family(
+            "target_waits_total",
+            "Attempts that waited, because the target was busy or its circuit open.",
+            Counters("target", each(|state| state.waits)),
+        ),
     ]
 }
 

@@ -9,6 +9,7 @@ use super::envelope::OVERHEAD_BYTES;
 use super::front_config::FrontConfig;
 use super::limits::Limits;
 use super::sources::Source;
+use super::targets::Targets;
 use crate::runtime::Eventful;
 
 /// The state that all calls share.
@@ -18,17 +19,18 @@ pub(super) struct Front {
     pub(super) limits: Limits,
     /// By their names.
     pub(super) sources: BTreeMap<String, Source>,
+    pub(super) targets: Option<Targets>,
     /// For requests, and for responses that wait for their client.
     pub(super) budget: Arc<Budget>,
 }
 
 impl Front {
     pub(super) fn new(eventful: Eventful, config: FrontConfig) -> Self {
-        let FrontConfig { limits, sources, access: _ } = config;
+        let FrontConfig { limits, sources, targets, access: _ } = config;
         // The largest event that is allowed must be possible.
         let largest = eventful.config().max_event_bytes.saturating_add(OVERHEAD_BYTES);
         let budget = Budget::new(limits.max_inflight_bytes.max(largest));
         let sources = sources.into_iter().map(|source| (source.name().to_string(), source)).collect();
-        Self { eventful, limits, sources, budget }
+        Self { eventful, limits, sources, targets, budget }
     }
 }

@@ -5,6 +5,7 @@ use std::vec::Vec;
 use super::access::Access;
 use super::limits::Limits;
 use super::sources::Source;
+use super::targets::Targets;
 
 /// The configuration of a front: what clients may use, who may call what, and who sends in a form of their own.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +17,8 @@ pub struct FrontConfig {
     pub sources: Vec<Source>,
     /// Tokens and roles. All calls are open by default.
     pub access: Access,
+    /// Targets of the handler, to be shown and operated. None by default.
+    pub targets: Option<Targets>,
 }
 
 impl From<Limits> for FrontConfig {

@@ -9,6 +9,7 @@
 //! | `body`, `coding`, `start`, `taken` | bodies, their encoding, the start of a delayed event, the response |
 //! | [`sources`] | webhooks as their senders send them, verified |
 //! | [`webhook`], `signer` | the identity of an event on its way to another service, and the signature of a delivery |
+//! | [`targets`] | targets of deliveries: the number of attempts at once, and circuits |
 //! | `batch`, `lines`, `line_results`, `spool` | batches, an event for each line |
 //! | `records`, `filter`, `operate` | reads of events, and the calls of operators |
 //! | `families`, `exposition`, `health` | numbers as JSON and as Prometheus text; liveness and readiness |
@@ -56,6 +57,7 @@ mod stall;
 mod start;
 mod submit;
 mod taken;
+pub mod targets;
 mod timeouts;
 pub mod webhook;
 

@@ -15,6 +15,7 @@ use super::front_config::FrontConfig;
 use super::hosts::HostCheck;
 use super::problem::{Problem, ProblemKind};
 use super::sources::receive;
+use super::targets;
 use super::{batch, exposition, health, operate, records, submit};
 use crate::runtime::Eventful;
 
@@ -47,6 +48,8 @@ pub(super) fn all(front: Arc<Front>) -> Router {
         .route("/v1/discard", post(operate::discard_all))
         .route("/v1/pause", post(operate::pause))
         .route("/v1/resume", post(operate::resume))
+        .route("/v1/targets", get(targets::calls::list))
+        .route("/v1/targets/{name}/close", post(targets::calls::close))
         .route("/v1/stats", get(exposition::stats))
         .route("/metrics", get(exposition::metrics))
         .route("/livez", get(health::live))

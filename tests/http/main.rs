@@ -15,4 +15,5 @@ mod server;
 mod sources;
 mod stuck;
 mod submit;
+mod targets;
 mod urls;

@@ -13,6 +13,7 @@ mod kill;
 mod ledger;
 mod output;
 mod process;
+mod routing;
 mod send;
 mod shortage;
 mod signals;

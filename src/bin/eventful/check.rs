@@ -26,6 +26,8 @@ pub(crate) fn compared<'a>(prepared: &'a Prepared, options: &'a ServeOptions) ->
         config: &prepared.config,
         limits: &prepared.front.limits,
         sources: &options.tables.sources,
+        targets: &options.tables.targets,
+        gaps: prepared.handler.gaps(),
         memory: memory_of_machine(),
     }
 }

@@ -1,5 +1,7 @@
 //! The HTTP client: keeps connections, follows no redirects.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -12,6 +14,10 @@ use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::watched::{WatchedConnector, is_stale};
+
+/// The longest time that a connection may take to be made: three tries of TCP, after 0, 1 and 3 s, and a margin. A host that
+/// drops packets is known as unreachable then, which is not the same as slow.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client for one URL.
 #[derive(Debug, Clone)]
@@ -35,6 +41,7 @@ impl HttpClient {
         let mut connector = HttpConnector::new();
         // A request is one write: waiting for more to send would only delay it.
         connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         if url.scheme_str() != Some("https") {
             return Ok(Self::Plain(Pools::new(WatchedConnector(connector))));
         }

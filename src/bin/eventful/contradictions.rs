@@ -6,6 +6,7 @@ use eventful::Config;
 use eventful::http::Limits;
 use eventful::http::sources::{Preset, SourceConfig};
 
+use crate::routing::config::TargetConfig;
 use crate::spans::show;
 
 /// Bytes of memory of a remembered event that has ended, with an id of 36 bytes: what `cargo bench --bench engine` measures.
@@ -19,6 +20,9 @@ pub(crate) struct Compared<'a> {
     pub(crate) config: &'a Config,
     pub(crate) limits: &'a Limits,
     pub(crate) sources: &'a BTreeMap<String, SourceConfig>,
+    pub(crate) targets: &'a BTreeMap<String, TargetConfig>,
+    /// Targets that no event is for, and whether there are events that are for no target.
+    pub(crate) gaps: (Vec<&'a str>, bool),
     /// Bytes of memory that this process may have, when that is known.
     pub(crate) memory: Option<u64>,
 }
@@ -26,7 +30,8 @@ pub(crate) struct Compared<'a> {
 impl Compared<'_> {
     /// Returns each contradiction in one sentence, with what to change.
     pub(crate) fn contradictions(&self) -> Vec<String> {
-        [self.horizons(), self.times(), self.unreachable(), self.memory().into_iter().collect()].concat()
+        [self.horizons(), self.times(), self.unreachable(), self.routing(), self.memory().into_iter().collect()]
+            .concat()
     }
 
     /// Returns the bytes that the bounds allow altogether.
@@ -116,6 +121,25 @@ impl Compared<'_> {
         found
     }
 
+    fn routing(&self) -> Vec<String> {
+        let (unused, is_open) = &self.gaps;
+        let unused =
+            unused.iter().map(|name| format!("targets.{name} is in no route: add one to [[routes]], or remove it"));
+        let open = is_open.then(|| {
+            "there are events that no route fits, which fail at once: end [[routes]] with one that has a target only"
+                .to_owned()
+        });
+        let idle = self.targets.iter().filter_map(|(name, target)| {
+            let most = target.concurrency.filter(|most| *most > self.config.concurrency)?;
+            Some(format!(
+                "targets.{name}.concurrency is {most}, and concurrency is {}: so many are never there to be delivered; \
+                 lower the one or raise the other",
+                self.config.concurrency
+            ))
+        });
+        unused.chain(open).chain(idle).collect()
+    }
+
     fn memory(&self) -> Option<String> {
         let (allowed, memory) = (self.allowed_bytes(), self.memory?);
         (allowed > memory).then(|| {
@@ -199,7 +223,15 @@ mod tests {
     #[test]
     fn memory_that_is_not_there_is_found() {
         let (config, limits, sources) = (Config::durable(), Limits::default(), BTreeMap::new());
-        let with = |memory| Compared { config: &config, limits: &limits, sources: &sources, memory };
+        let (targets, none) = (BTreeMap::new(), || (Vec::new(), false));
+        let with = |memory| Compared {
+            config: &config,
+            limits: &limits,
+            sources: &sources,
+            targets: &targets,
+            gaps: none(),
+            memory,
+        };
         let allowed = with(None).allowed_bytes();
         assert_eq!(allowed, (256 << 20) * 2 + 1_600_000_000 + (64 << 20) + (128 << 20));
         assert_eq!(with(Some(allowed)).contradictions(), Vec::<String>::new());
@@ -215,6 +247,7 @@ mod tests {
 
     fn found(config: &Config, limits: &Limits, sources: &[(String, SourceConfig)]) -> Vec<String> {
         let sources = sources.iter().cloned().collect();
-        Compared { config, limits, sources: &sources, memory: None }.contradictions()
+        let (targets, gaps) = (BTreeMap::new(), (Vec::new(), false));
+        Compared { config, limits, sources: &sources, targets: &targets, gaps, memory: None }.contradictions()
     }
 }

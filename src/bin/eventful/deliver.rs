@@ -8,7 +8,9 @@ use eventful::http::{Signer, webhook};
 use eventful::{Attempt, Event, Failure};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, InvalidHeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use hyper::http::response::Parts;
 use hyper::{Method, Request, StatusCode};
 
@@ -27,8 +29,24 @@ pub(crate) struct Deliver {
     url: HttpUrl,
     /// Signs deliveries, when there is a secret.
     signer: Option<Signer>,
+    /// Headers of each delivery.
+    headers: Vec<(HeaderName, HeaderValue)>,
     client: HttpClient,
     shortages: Shortages,
+}
+
+/// A delivery that did not succeed.
+#[derive(Debug)]
+pub(crate) struct Undelivered {
+    pub(crate) failure: Failure,
+    /// True if there was no connection, so that the event had no part in it.
+    pub(crate) is_unreachable: bool,
+}
+
+impl From<Failure> for Undelivered {
+    fn from(failure: Failure) -> Self {
+        Self { failure, is_unreachable: false }
+    }
 }
 
 /// Bytes of a response that are read, so that its connection can be used again. A longer body costs more than a new
@@ -37,35 +55,38 @@ const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
 impl Deliver {
     pub(crate) fn new(url: HttpUrl, signer: Option<Signer>) -> anyhow::Result<Self> {
-        Ok(Self { client: HttpClient::new(url.uri())?, url, signer, shortages: Shortages::new() })
+        Ok(Self { client: HttpClient::new(url.uri())?, url, signer, headers: Vec::new(), shortages: Shortages::new() })
+    }
+
+    /// With these headers in each delivery. They replace headers that events bring.
+    pub(crate) fn with_headers(self, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self { headers, ..self }
     }
 
     pub(crate) const fn url(&self) -> &HttpUrl {
         &self.url
     }
 
-    /// Posts the event. Ends before the run's time does: a timeout that is found here says more than one that the
-    /// engine finds.
-    pub(crate) async fn post(&self, event: &Event, attempt: &Attempt) -> Result<(), Failure> {
-        let remaining = attempt.remaining();
+    /// Posts the event. Ends before `time` does: a timeout that is found here says more than one that the engine finds.
+    pub(crate) async fn post(&self, event: &Event, attempt: &Attempt, time: Duration) -> Result<(), Undelivered> {
         let request = self.request(event, attempt, spans::since_epoch()).map_err(Failure::permanent)?;
         // A tenth is left for the body of the response and for the outcome.
-        let timeout = remaining - remaining / 10;
+        let timeout = time - time / 10;
         let answer = tokio::time::timeout(timeout, self.client.request(request)).await;
         let answer = answer.map_err(|_| Failure::retry(format_args!("no answer within {timeout:.1?}")))?;
         let (head, body) = answer.map_err(|error| self.unanswered(&error, attempt))?.into_parts();
         let mut said = Vec::new();
         // The answer counts whether or not its body comes to an end.
-        let _read = tokio::time::timeout(remaining / 20, read_away(body, &mut said)).await;
-        judge(&head, &said, spans::since_epoch())
+        let _read = tokio::time::timeout(time / 20, read_away(body, &mut said)).await;
+        Ok(judge(&head, &said, spans::since_epoch())?)
     }
 
-    fn unanswered(&self, error: &client::Error, attempt: &Attempt) -> Failure {
+    fn unanswered(&self, error: &client::Error, attempt: &Attempt) -> Undelivered {
         // Only a connection that was not made can be a shortage here; later failures are the target's.
         let shortage = if error.is_connect() { Shortage::of_connect(error) } else { None };
         match shortage {
-            Some(shortage) => self.shortages.failure(shortage, attempt.number()),
-            None => Failure::retry(client::explain(error)),
+            Some(shortage) => self.shortages.failure(shortage, attempt.number()).into(),
+            None => Undelivered { failure: Failure::retry(client::explain(error)), is_unreachable: error.is_connect() },
         }
     }
 
@@ -84,6 +105,9 @@ impl Deliver {
             headers.insert(name, value.try_into()?);
         }
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("eventful/", env!("CARGO_PKG_VERSION"))));
+        for (name, value) in &self.headers {
+            headers.insert(name, value.clone());
+        }
         let id = webhook::id(event.key());
         if let Some(signer) = &self.signer {
             headers.insert("webhook-signature", signer.header(&id, now.as_secs(), event.payload()).try_into()?);

@@ -258,7 +258,8 @@ impl ServeOptions {
         config.max_failed_bytes = self.max_failed_bytes;
         config.failed_overflow = self.failed_overflow.into();
         config.max_event_bytes = self.max_event_bytes;
-        self.tuning.set(&mut config);
+        let has_targets = self.deliver.is_some() || self.exec.is_some() || !self.tables.targets.is_empty();
+        self.tuning.set(&mut config, has_targets);
         self.types.iter().try_for_each(|flag| flag.add_to(&mut config))?;
         Ok(config)
     }

@@ -6,15 +6,15 @@ use eventful::Config;
 use eventful::http::FrontConfig;
 use eventful::http::sources::Source;
 
-use crate::handler::Chosen;
 use crate::options::ServeOptions;
+use crate::routing::router::{DefaultTarget, EventRouter};
 
 /// Everything that a server is started with.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) config: Config,
     pub(crate) front: FrontConfig,
-    pub(crate) handler: Chosen,
+    pub(crate) handler: EventRouter,
 }
 
 /// Options that no server can be started with.
@@ -49,7 +49,19 @@ impl Prepared {
         front.access = options.access.access(options.listen, &tables.access).map_err(Invalid::of)?;
         let source = |(name, source): (&String, _)| Source::new(name, source).map_err(Invalid::of);
         front.sources = tables.sources.iter().map(source).collect::<Result<_, _>>()?;
-        let handler = Chosen::new(options).map_err(|error| Invalid::of(format_args!("{error:#}")))?;
+        let handler = handler(options, &config).map_err(|error| Invalid::of(format_args!("{error:#}")))?;
+        front.targets = Some(handler.states().clone()).filter(|_| handler.has_targets());
         Ok(Self { config, front, handler })
     }
+}
+
+/// The handler of flags and tables.
+fn handler(options: &ServeOptions, config: &Config) -> anyhow::Result<EventRouter> {
+    let tables = &options.tables;
+    let signer = options.access.signer(&tables.signing.secrets)?;
+    if options.access.signs() && options.deliver.is_none() && tables.targets.is_empty() {
+        anyhow::bail!("--deliver-secret-file signs deliveries, and there are none: give a URL with --deliver");
+    }
+    let default = DefaultTarget { url: options.deliver.clone(), exec: options.exec.clone() };
+    EventRouter::new(default, (&tables.targets, &tables.routes), signer.as_ref(), config)
 }

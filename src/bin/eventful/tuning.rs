@@ -22,9 +22,10 @@ pub(crate) struct TuningOptions {
     /// The longest pause of an event that waits for something other than its time, such as file descriptors
     #[arg(long, env = "EVENTFUL_MAX_SNOOZE", value_parser = spans::parse, default_value = spans::show(Config::default().max_snooze), value_name = "TIME", hide_short_help = true)]
     max_snooze: Duration,
-    /// Such pauses of one event that are not charged
-    #[arg(long, env = "EVENTFUL_MAX_SNOOZES", default_value_t = Config::default().max_snoozes, value_name = "N", hide_short_help = true)]
-    max_snoozes: u32,
+    /// Such pauses of one event that are not charged [default: 100, without end where there are targets: an event waits for
+    /// as long as the circuit of its target is open]
+    #[arg(long, env = "EVENTFUL_MAX_SNOOZES", value_name = "N", hide_short_help = true)]
+    max_snoozes: Option<u32>,
     /// Interruptions of one event by shutdown that are not charged
     #[arg(long, env = "EVENTFUL_MAX_REFUNDS", default_value_t = Config::default().max_refunds, value_name = "N", hide_short_help = true)]
     max_refunds: u32,
@@ -68,11 +69,12 @@ pub(crate) struct TuningOptions {
 
 impl TuningOptions {
     /// Sets what it says in the configuration of an engine. What depends on other settings comes after them.
-    pub(crate) fn set(&self, config: &mut Config) {
+    pub(crate) fn set(&self, config: &mut Config, has_targets: bool) {
         config.backoff.jitter_percent = self.backoff_jitter;
         config.max_retry_after = self.max_retry_after;
         config.max_snooze = self.max_snooze;
-        config.max_snoozes = self.max_snoozes;
+        let snoozes = if has_targets { u32::MAX } else { config.max_snoozes };
+        config.max_snoozes = self.max_snoozes.unwrap_or(snoozes);
         config.max_refunds = self.max_refunds;
         config.run_lifetime = self.run_lifetime.unwrap_or(config.run_lifetime.max(config.run_timeout));
         config.sweep_batch = self.sweep_batch;

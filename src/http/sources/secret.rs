@@ -66,6 +66,13 @@ impl Secret {
         Some(value)
     }
 
+    /// The secret as the value of a header, marked as sensitive; nothing when it holds what no header may.
+    pub fn header(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::from_bytes(&self.0).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
     pub(in crate::http) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -142,7 +149,9 @@ mod tests {
         assert_eq!(format!("{secret:?} {:?}", SecretRef::Given(secret.clone())), "Secret Given(Secret)");
         let shown = secret.bearer().expect("a header");
         assert_eq!((shown.as_bytes(), format!("{shown:?}")), (&b"Bearer top"[..], String::from("Sensitive")));
-        assert!(Secret::new("a\nb").bearer().is_none());
+        let value = secret.header().expect("a header");
+        assert_eq!((value.as_bytes(), value.is_sensitive()), (&b"top"[..], true));
+        assert!(Secret::new("a\nb").bearer().is_none() && Secret::new("a\nb").header().is_none());
         assert!(same(b"", b"") && !same(b"a", b"ab") && !same(b"ab", b"ac"));
     }
 

@@ -25,6 +25,11 @@ pub(super) fn settable(program: &Command) -> impl Iterator<Item = &Arg> {
     serve.chain(program.get_arguments()).filter(move |flag| !is_other(flag.get_id().as_str()))
 }
 
+/// The name of a flag in a file.
+pub(super) fn key(flag: &Arg) -> String {
+    flag.get_long().unwrap_or_default().replace('-', "_")
+}
+
 /// The program with the settings of a file as the defaults of its flags, but for those in `without`.
 ///
 /// # Errors
@@ -35,7 +40,7 @@ pub(crate) fn apply(program: Command, file: &ConfigFile<'_>, without: &[&str]) -
     let no_variables = |command: Command| command.mut_args(|flag| flag.env(Resettable::Reset));
     let probe = no_variables(program.clone()).mut_subcommand(SERVE, no_variables);
     for setting in &file.settings {
-        let flag = settable(&program).find(|flag| flag.get_id() == setting.name.as_str());
+        let flag = settable(&program).find(|flag| key(flag) == setting.name);
         match flag.map(|flag| check(&probe, flag, setting)) {
             Some(Ok(())) => {}
             Some(Err(wrong)) => mistakes.add(setting.value_at, format!("{}: {wrong}", setting.name)),
@@ -46,11 +51,13 @@ pub(crate) fn apply(program: Command, file: &ConfigFile<'_>, without: &[&str]) -
     let chosen = file.settings.iter().filter(|setting| !without.contains(&setting.name.as_str()));
     Ok(chosen.fold(program, |program, FileSetting { name, values, .. }| {
         let set = |flag: Arg| flag.default_values(values.clone());
-        let is_own = program.get_arguments().any(|flag| flag.get_id() == name.as_str());
-        if is_own {
-            program.mut_arg(name, set)
-        } else {
-            program.mut_subcommand(SERVE, |serve| serve.mut_arg(name, set))
+        let Some(id) = settable(&program).find(|flag| key(flag) == *name).map(|flag| flag.get_id().clone()) else {
+            return program;
+        };
+        let is_own = program.get_arguments().any(|flag| *flag.get_id() == id);
+        match is_own {
+            true => program.mut_arg(id, set),
+            false => program.mut_subcommand(SERVE, |serve| serve.mut_arg(id, set)),
         }
     }))
 }
@@ -60,7 +67,7 @@ fn unknown(program: &Command, name: &str) -> String {
         return format!("{name} is a flag only: {instead}");
     }
     let plain = name.trim_start_matches('-').replace('-', "_");
-    match settable(program).any(|flag| flag.get_id() == plain.as_str()) {
+    match settable(program).any(|flag| key(flag) == plain) {
         true => format!("unknown key {name:?}: write {plain}"),
         false => format!("unknown key {name:?}: `eventful config` prints all that there are"),
     }

@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, Command};
 
-use super::apply::settable;
+use super::apply::{key, settable};
 
 /// The width of comments.
 const WIDTH: usize = 110;
@@ -38,6 +38,28 @@ const TABLES: &str = r#"
 # [signing]
 # secrets = [{ file = "/run/secrets/signing" }]
 
+# Targets, and which events go to which. The first route that fits decides; a * is the end of a pattern. Where there are
+# targets, and neither deliver nor exec, an event that no route fits fails.
+# [targets.billing]
+# url = "https://billing.example/hook"
+# concurrency = 8
+# timeout = "10s"
+# max_attempts = 5
+# backoff = "1s"
+# backoff_cap = "5m"
+# headers = { x-team = "billing", authorization = { env = "BILLING_AUTHORIZATION" } }
+# secrets = [{ file = "/run/secrets/signing" }]
+# open_after = "1m"
+# probe_every = "30s"
+# [targets.archive]
+# exec = "./archive.sh"
+# [[routes]]
+# source = "shop"
+# type = "order.*"
+# target = "billing"
+# [[routes]]
+# target = "archive"
+
 # A sender of webhooks, received from at /in/github. docs/senders.md has all presets and keys.
 # [sources.github]
 # preset = "github"
@@ -47,7 +69,7 @@ const TABLES: &str = r#"
 
 /// A line that sets the default; a comment with an example when there is none.
 fn setting(flag: &Arg) -> String {
-    let (name, values) = (flag.get_id().as_str(), flag.get_default_values());
+    let (name, values) = (key(flag), flag.get_default_values());
     match values {
         [value] => format!("{name} = {}\n", toml_value(&value.to_string_lossy())),
         _ if matches!(flag.get_action(), ArgAction::SetTrue) => format!("{name} = false\n"),

@@ -58,6 +58,8 @@ impl<'a> ConfigFile<'a> {
         match name {
             "sources" => self.tables.sources = table(value, mistakes),
             "access" => self.tables.access = table(value, mistakes),
+            "targets" => self.tables.targets = table(value, mistakes),
+            "routes" => self.tables.routes = table(value, mistakes),
             "signing" => self.tables.signing = table(value, mistakes),
             _ => match texts(value.get_ref()) {
                 Ok(values) => self.settings.push(FileSetting { name: name.to_owned(), values, name_at, value_at }),

@@ -6,6 +6,8 @@ use eventful::http::AccessConfig;
 use eventful::http::sources::{SecretRef, SourceConfig};
 use serde::Deserialize;
 
+use crate::routing::config::{RouteConfig, TargetConfig};
+
 /// The tables of a file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FileTables {
@@ -15,11 +17,15 @@ pub(crate) struct FileTables {
     pub(crate) access: AccessConfig,
     /// `[signing]`: secrets that sign deliveries.
     pub(crate) signing: SigningConfig,
+    /// `[targets.NAME]`: where events are delivered.
+    pub(crate) targets: BTreeMap<String, TargetConfig>,
+    /// `[[routes]]`: which events go to which target.
+    pub(crate) routes: Vec<RouteConfig>,
 }
 
 impl FileTables {
     /// The names of the tables.
-    pub(crate) const NAMES: [&str; 3] = ["sources", "access", "signing"];
+    pub(crate) const NAMES: [&str; 5] = ["sources", "access", "signing", "targets", "routes"];
 }
 
 /// The secrets that sign deliveries.
