@@ -2,9 +2,11 @@
 
 mod harness;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use eventful::{Builder, Config, Eventful};
+use eventful::{Attempt, Builder, Config, Event, Eventful, Failure, Status};
 use harness::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -38,13 +40,30 @@ async fn unset_seed_is_drawn_at_random() {
     assert!(drawn[0].is_some() && drawn[0] != drawn[1], "{drawn:?}");
 }
 
+#[tokio::test]
+async fn builder_without_runs_keeps_events_and_handles_none() {
+    let handled = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&handled);
+    let handler = move |_: Event, _: Attempt| {
+        count.fetch_add(1, Ordering::Relaxed);
+        async { Ok::<_, Failure>(()) }
+    };
+    let eventful = Eventful::builder().without_runs().start(handler).expect("it starts");
+    eventful.submit(event("order-17")).await.expect("it is accepted");
+    // Every task that could begin has had its turn.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(status(&eventful, "order-17"), Some(Status::Received));
+    let report = eventful.shutdown(None).await;
+    assert_eq!((report.left, handled.load(Ordering::Relaxed)), (1, 0), "{report:?}");
+}
+
 #[cfg(feature = "durable")]
 mod durable {
     use super::*;
     use eventful::journal::{DiskStore, MemoryStore};
     use eventful::{Durability, StartError, Submitted, engine::InvalidConfig};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
 
     fn journal(builder: Builder) -> Builder {
         builder.journal(MemoryStore::new(), Durability::default())

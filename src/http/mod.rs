@@ -14,9 +14,13 @@
 //! | `records`, `filter`, `operate` | reads of events, and the calls of operators |
 //! | `families`, `exposition`, `health` | numbers as JSON and as Prometheus text; liveness and readiness |
 //! | `problem` | errors, as RFC 9457 has them |
-//! | `query`, `path`, `rfc3339`, [`duration`], `base64` | parts of requests and responses |
+//! | `query`, `path`, [`rfc3339`], [`duration`], `base64` | parts of requests and responses |
 //!
 //! The contract is `openapi.json`, which the server gives out itself.
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embed.md")]
+struct EmbedPage;
 
 mod access;
 mod base64;
@@ -47,7 +51,7 @@ mod path;
 mod problem;
 mod query;
 mod records;
-mod rfc3339;
+pub mod rfc3339;
 mod routes;
 mod server;
 mod signer;

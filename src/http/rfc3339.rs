@@ -7,7 +7,7 @@ use crate::engine::Timestamp;
 
 /// A time as RFC 3339 has it, in UTC with microseconds: `2023-11-14T22:13:20.000000Z`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rfc3339(pub(super) Timestamp);
+pub struct Rfc3339(pub Timestamp);
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,8 +25,9 @@ impl Serialize for Rfc3339 {
     }
 }
 
-/// The time that is written as `2023-11-14T22:13:20Z` or `2023-11-14T23:13:20.5+01:00`.
-pub(super) fn parse(text: &str) -> Option<Timestamp> {
+/// Parses a time such as `2023-11-14T22:13:20Z` or `2023-11-14T23:13:20.5+01:00`. Digits behind the microseconds are
+/// dropped.
+pub fn parse(text: &str) -> Option<Timestamp> {
     micros(text).map(Timestamp::from_micros)
 }
 

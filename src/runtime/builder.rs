@@ -46,6 +46,7 @@ pub struct Builder {
     pub(super) has_default: bool,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) submit_timeout: Duration,
+    pub(super) is_idle: bool,
     pub(super) probe: HookSet,
     #[cfg(feature = "durable")]
     pub(super) journal: Option<(StoreSource, Durability)>,
@@ -128,6 +129,7 @@ impl Builder {
             has_default: true,
             clock: None,
             submit_timeout: Duration::from_secs(5),
+            is_idle: false,
             probe: HookSet::default(),
             #[cfg(feature = "durable")]
             journal: None,
@@ -208,6 +210,14 @@ impl Builder {
     #[must_use]
     pub fn submit_timeout(mut self, timeout: Duration) -> Self {
         self.submit_timeout = timeout;
+        self
+    }
+
+    /// Starts no run: events are kept, shown, redriven and discarded, and none is handled. For a tool that opens the
+    /// journal of a server that has stopped.
+    #[must_use]
+    pub fn without_runs(mut self) -> Self {
+        self.is_idle = true;
         self
     }
 

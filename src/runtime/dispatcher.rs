@@ -12,9 +12,13 @@ use super::supervisor::{Exit, give_way};
 use super::worker::{WorkerPool, share_out, spawn};
 use crate::node::{Point, RunBatch, Start};
 
-/// Dispatches until shutdown begins.
-pub(super) async fn dispatch<H: Handler>(pool: Arc<WorkerPool<H>>) -> Exit {
+/// Dispatches until shutdown begins; does nothing until then when it `is_idle`.
+pub(super) async fn dispatch<H: Handler>(pool: Arc<WorkerPool<H>>, is_idle: bool) -> Exit {
     let shared = &pool.shared;
+    if is_idle {
+        shared.ending.wait().await;
+        return Exit::Done;
+    }
     loop {
         pass(&shared.probe, Point::Dispatch).await;
         let (mut batch, mut started) = (RunBatch::default(), Vec::new());

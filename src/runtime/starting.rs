@@ -92,7 +92,7 @@ impl Builder {
             engines.push(self.share(&runtime, Node::in_memory(now, engine, out), clock, JournalParts::default()));
         }
         let eventful = Eventful::new(Shards::new(engines, count, config));
-        eventful.shards.all().for_each(|shared| spawn(&runtime, shared, &handler));
+        eventful.shards.all().for_each(|shared| spawn(&runtime, shared, &handler, self.is_idle));
         Ok(eventful)
     }
 
@@ -150,7 +150,7 @@ impl Builder {
         let eventful = Eventful::new(Shards::new(engines, count, config).recovered(recovery));
         for StartedShard { shared, driver, writer } in opened {
             driver.drive(runtime, writer).map_err(|error| StartError::Thread(error.to_string()))?;
-            spawn(runtime, &shared, handler);
+            spawn(runtime, &shared, handler, self.is_idle);
         }
         Ok(eventful)
     }
@@ -196,10 +196,10 @@ impl Builder {
     }
 }
 
-fn spawn(runtime: &Handle, shared: &Arc<Shared>, handler: &Arc<impl Handler>) {
+fn spawn(runtime: &Handle, shared: &Arc<Shared>, handler: &Arc<impl Handler>, is_idle: bool) {
     let (shared, handler) = (Arc::clone(shared), Arc::clone(handler));
     let pool = Arc::new(WorkerPool { shared: Arc::clone(&shared), handler, leader_runs: LeaderRuns::default() });
-    let dispatcher = move || dispatch(Arc::clone(&pool));
+    let dispatcher = move || dispatch(Arc::clone(&pool), is_idle);
     let for_sweeper = Arc::clone(&shared);
     let sweeper = move || sweep(Arc::clone(&for_sweeper));
     let tasks = [

@@ -159,6 +159,22 @@ async fn file_that_a_variable_names_is_read() {
 }
 
 #[tokio::test]
+async fn log_has_levels_for_parts_and_is_json_on_demand() {
+    let (_home, path) =
+        file("log = \"off,eventful::routing=info,eventful::runtime::span=info\"\nlog_format = \"json\"\n");
+    let mut command = program(&["serve", "--listen", "127.0.0.1:0", "--config", &path]);
+    command.env("EVENTFUL_LOG", "").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut server = ServerChild::of(command.spawn().expect("it starts")).await;
+    server.submit("order-17", "/v1/events?type=t", "x").await;
+    let line: serde_json::Value = serde_json::from_str(&server.logs("an event").await).expect("JSON");
+    assert_eq!(
+        (&line["level"], &line["fields"]["type"], &line["fields"]["bytes"]),
+        (&"INFO".into(), &"t".into(), &1.into())
+    );
+    assert!(line["span"].to_string().contains("order-17") && line["timestamp"].is_string(), "{line}");
+}
+
+#[tokio::test]
 async fn source_and_tokens_of_a_file_are_used() {
     let home = tempfile::tempdir().expect("a directory");
     fs::write(home.path().join("hub"), "It's a Secret to Everybody\n").expect("a file");

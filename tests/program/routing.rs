@@ -238,6 +238,10 @@ async fn check_finds_targets_and_events_without_a_route() {
     fs::write(&path, text).expect("a file");
     let (code, _, stderr) = run(&["check", path.to_str().expect("text")]).await;
     assert_eq!((code, stderr.lines().count()), (1, 3), "{stderr}");
+    let (code, stdout, _) = run(&["check", path.to_str().expect("text"), "--json"]).await;
+    let found: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!((code, found["contradictions"].as_array().map(Vec::len)), (1, Some(3)), "{stdout}");
+    assert!(found["memory_bytes"].as_u64() > Some(0), "{stdout}");
     for wanted in ["targets.a is in no route", "there are events that no route fits", "targets.a.concurrency is 65"] {
         assert!(stderr.contains(wanted), "{wanted}: {stderr}");
     }

@@ -2,20 +2,26 @@
 
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use crate::contradictions::{Compared, mebibytes, memory_of_machine};
-use crate::options::ServeOptions;
+use crate::options::{CheckOptions, ServeOptions};
 use crate::prepared::{Invalid, Prepared};
 use crate::terminal::{say, warn};
 
 /// Reads everything that `serve` would, and reports contradictions. Exit code 1 when there are any.
-pub(crate) fn check(name: &str, options: &ServeOptions) -> Result<ExitCode, Invalid> {
+pub(crate) fn check(call: &CheckOptions, options: &ServeOptions) -> Result<ExitCode, Invalid> {
     let prepared = Prepared::new(options)?;
     let compared = compared(&prepared, options);
-    say(&format!("memory     {} at most by its bounds", mebibytes(compared.allowed_bytes())));
-    let found = compared.contradictions();
-    found.iter().for_each(|what| warn(&format!("{name}: {what}")));
-    if found.is_empty() {
-        say("sound");
+    let (allowed, found) = (compared.allowed_bytes(), compared.contradictions());
+    if call.json {
+        say(&json!({ "memory_bytes": allowed, "contradictions": found }).to_string());
+    } else {
+        say(&format!("memory     {} at most by its bounds", mebibytes(allowed)));
+        found.iter().for_each(|what| warn(&format!("{}: {what}", call.file.display())));
+        if found.is_empty() {
+            say("sound");
+        }
     }
     Ok(ExitCode::from(u8::from(!found.is_empty())))
 }

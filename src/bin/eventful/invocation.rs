@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::builder::Resettable;
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
+use clap::{Arg, ArgMatches, Args as _, Command, CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
+use crate::operator::options::{BackendOptions, OperatorCall};
 use crate::options::{CheckOptions, Options, ProgramCall, ServeOptions};
 use crate::settings::apply;
 use crate::settings::file::ConfigFile;
@@ -37,7 +39,11 @@ pub(crate) fn read() -> Result<Options, Mistaken> {
     let args: Vec<OsString> = env::args_os().collect();
     let command = prefer_flags(program(), &args);
     let matches = command.clone().try_get_matches_from(&args).map_err(Mistaken::Usage)?;
-    let options = Options::from_arg_matches(&matches).map_err(Mistaken::Usage)?;
+    let mut options = Options::from_arg_matches(&matches).map_err(Mistaken::Usage)?;
+    if let (ProgramCall::Operate(_), Some((_, command))) = (&options.call, matches.subcommand()) {
+        options.backend = Some(backend(command)?);
+        options.is_quiet = source(command, "log") == Some(ValueSource::DefaultValue);
+    }
     let ProgramCall::Serve(serve) = &options.call else { return Ok(options) };
     let Some(path) = &serve.config else { return Ok(options) };
     let by_flag = matches.subcommand().is_some_and(|(_, serve)| is_by_flag(serve, "config"));
@@ -63,7 +69,34 @@ pub(crate) fn read_for(check: &CheckOptions) -> Result<Box<ServeOptions>, Mistak
 
 /// The command line, without what help shows of variables and without empty ones.
 pub(crate) fn program() -> Command {
-    each_flag(Options::command(), &|flag| without_empty_variable(flag).hide_env_values(true))
+    let own = OperatorCall::augment_subcommands(Command::new("operator"));
+    let names: Vec<_> = own.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    // Each of an operator's commands is for some server.
+    let program = names.iter().fold(Options::command(), |program, name| program.mut_subcommand(name, with_backend));
+    each_flag(program, &|flag| without_empty_variable(flag).hide_env_values(true))
+}
+
+/// The command with the arguments that choose a server, and with its own description: that of the arguments would
+/// replace it.
+fn with_backend(command: Command) -> Command {
+    let about = command.get_about().cloned();
+    let long = command.get_long_about().cloned();
+    BackendOptions::augment_args(command).about(Resettable::from(about)).long_about(Resettable::from(long))
+}
+
+/// The server or the directory of an operator's command. A variable that names a server, or a token for it, gives way
+/// to `--data`.
+fn backend(command: &ArgMatches) -> Result<BackendOptions, Mistaken> {
+    let mut backend = BackendOptions::from_arg_matches(command).map_err(Mistaken::Usage)?;
+    if backend.data.is_some() {
+        if let Some(flag) = ["to", "token_file"].iter().find(|flag| is_by_flag(command, flag)) {
+            let flag = flag.replace('_', "-");
+            let words = format!("--data is a directory, and --{flag} is for a server: leave one of them out\n");
+            return Err(Mistaken::Usage(program().error(ErrorKind::ArgumentConflict, words)));
+        }
+        backend.token_file = None;
+    }
+    Ok(backend)
 }
 
 /// The matches of these arguments, and the options of `serve` among them, with what a file says.

@@ -15,8 +15,11 @@ mod exec;
 mod init;
 mod invocation;
 mod journal;
+mod log;
+mod operator;
 mod options;
 mod outlet;
+mod pages;
 mod prepared;
 mod progress;
 mod routing;
@@ -40,7 +43,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use options::{Options, ProgramCall};
+use options::{JournalCall, JournalOptions, Options, ProgramCall};
 
 /// The longest time that tasks may take to end when the program does; children of handlers are killed by then.
 const LAST_GRACE: Duration = Duration::from_millis(200);
@@ -52,8 +55,10 @@ fn main() -> ExitCode {
     let code = invocation::read().map_or_else(refuse, |options| {
         run(options).unwrap_or_else(|error| {
             terminal::warn(&format!("error: {error:#}"));
-            let usage =
-                error.is::<prepared::Invalid>() || error.is::<access::InvalidAccess>() || journal::is_newer(&error);
+            let usage = error.is::<prepared::Invalid>()
+                || error.is::<access::InvalidAccess>()
+                || error.is::<operator::Misused>()
+                || journal::is_newer(&error);
             ExitCode::from(if usage { USAGE } else { 1 })
         })
     });
@@ -80,11 +85,23 @@ fn run(options: Options) -> anyhow::Result<ExitCode> {
         }
         ProgramCall::Check(check) => {
             return Ok(match invocation::read_for(check) {
-                Ok(serve) => check::check(&check.file.display().to_string(), &serve)?,
+                Ok(serve) => check::check(check, &serve)?,
                 Err(mistaken) => refuse(mistaken),
             });
         }
-        ProgramCall::Serve(_) | ProgramCall::Send(_) | ProgramCall::Journal(_) => {}
+        ProgramCall::Completions { shell } => {
+            terminal::say(pages::completions(*shell, invocation::program()).trim_end());
+            return Ok(ExitCode::SUCCESS);
+        }
+        ProgramCall::Manual { directory } => {
+            pages::manual(directory, invocation::program())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        ProgramCall::Serve(_)
+        | ProgramCall::Send(_)
+        | ProgramCall::Journal(_)
+        | ProgramCall::Backup(_)
+        | ProgramCall::Operate(_) => {}
     }
     let serves = matches!(options.call, ProgramCall::Serve(_));
     if serves && init::is_needed() {
@@ -98,17 +115,25 @@ fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     options.start_log();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let code = runtime.block_on(call(options.call));
+    let code = runtime.block_on(call(options));
     runtime.shutdown_timeout(LAST_GRACE);
     code
 }
 
-async fn call(call: ProgramCall) -> anyhow::Result<ExitCode> {
+async fn call(options: Options) -> anyhow::Result<ExitCode> {
     signals::survive_file_size_limit()?;
-    match call {
+    match options.call {
         ProgramCall::Serve(options) => serve::serve(*options).await,
         ProgramCall::Send(options) => send::send(options).await,
         ProgramCall::Journal(options) => journal::call(options),
-        ProgramCall::Config | ProgramCall::Check(_) => Ok(ExitCode::SUCCESS),
+        ProgramCall::Backup(options) => journal::call(JournalOptions { call: JournalCall::Backup(options) }),
+        ProgramCall::Operate(command) => match &options.backend {
+            Some(backend) => operator::call(&command, backend).await,
+            None => Ok(ExitCode::from(USAGE)),
+        },
+        // They need no runtime.
+        ProgramCall::Config | ProgramCall::Check(_) | ProgramCall::Completions { .. } | ProgramCall::Manual { .. } => {
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }

@@ -11,13 +11,13 @@ use eventful::{
     Config, Durability,
     engine::{FailedOverflow, InvalidPolicy},
 };
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessOptions;
+use crate::log::{LogFormat, LogLevels};
+use crate::operator::options::{BackendOptions, OperatorCall};
 use crate::settings::tables::FileTables;
 use crate::shell::ShellCommand;
 use crate::spans;
-use crate::terminal::{StderrLog, is_watched};
 use crate::tuning::TuningOptions;
 use crate::types::TypeFlag;
 use crate::unrepeated::Unrepeated;
@@ -27,11 +27,21 @@ use crate::url::HttpUrl;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Options {
-    /// The least level that is logged to standard error: off, error, warn, info, debug or trace
-    #[arg(long, global = true, env = "EVENTFUL_LOG", default_value = "info", value_name = "LEVEL", value_parser = level)]
-    log: LevelFilter,
+    /// The least level that is logged to standard error: off, error, warn, info, debug or trace; with one for a part of
+    /// the program: info,eventful::http=debug
+    #[arg(long, global = true, env = "EVENTFUL_LOG", default_value = "info", value_name = "LEVEL", value_parser = LogLevels::parse)]
+    log: LogLevels,
+    /// The form of the log
+    #[arg(long, global = true, env = "EVENTFUL_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, value_name = "FORM")]
+    log_format: LogFormat,
+    /// Set when a command is not a server, and no level was chosen: its output is its result, and the log has warnings.
+    #[arg(skip)]
+    pub(crate) is_quiet: bool,
     #[command(subcommand)]
     pub(crate) call: ProgramCall,
+    /// The server of an operator's command.
+    #[arg(skip)]
+    pub(crate) backend: Option<BackendOptions>,
 }
 
 /// The command of the program.
@@ -46,6 +56,22 @@ pub(crate) enum ProgramCall {
     /// Read a configuration file as `serve` would, and find contradictions in it; exit code 1 when there are any, 2 when
     /// it cannot be used at all
     Check(CheckOptions),
+    #[command(flatten)]
+    Operate(Box<OperatorCall>),
+    /// Copy the journal in a directory as it is now into a new one, also while a server writes it
+    Backup(BackupOptions),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write a manual page for the program and each of its commands
+    Manual {
+        /// The directory of the pages, which is made
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
     /// Read, copy or mend the journal in a directory; exit code 2 when a newer program wrote it
     Journal(JournalOptions),
 }
@@ -75,13 +101,7 @@ pub(crate) enum JournalCall {
     /// Replace all facts by one snapshot, and give the room that this frees back to the disk, while no server has it open
     Compact(JournalDirectory),
     /// Copy it as it is now into a new one, also while a server writes it
-    Backup {
-        #[command(flatten)]
-        from: JournalDirectory,
-        /// The directory of the copy, which is made
-        #[arg(value_name = "TO")]
-        to: PathBuf,
-    },
+    Backup(BackupOptions),
 }
 
 /// The journal of a command.
@@ -92,12 +112,28 @@ pub(crate) struct JournalDirectory {
     pub(crate) directory: PathBuf,
 }
 
+/// The arguments of a backup.
+#[derive(Debug, Args)]
+pub(crate) struct BackupOptions {
+    #[command(flatten)]
+    pub(crate) from: JournalDirectory,
+    /// The directory of the copy, which is made
+    #[arg(value_name = "TO")]
+    pub(crate) to: PathBuf,
+    /// Print JSON, one object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// The arguments of `check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckOptions {
     /// The configuration file
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// Print JSON, one object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The options of `serve`. Durations are such as 500ms, 5s, 2m or 1h30m.
@@ -234,7 +270,7 @@ pub(crate) struct SendOptions {
 impl Options {
     /// Logs to standard error from now on.
     pub(crate) fn start_log(&self) {
-        tracing_subscriber::fmt().with_max_level(self.log).with_ansi(is_watched()).with_writer(|| StderrLog).init();
+        self.log_format.start(if self.is_quiet { LogLevels::warnings() } else { self.log.clone() });
     }
 }
 
@@ -291,10 +327,4 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn at_least_one(text: &str) -> Result<u64, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| format!("{text:?} is not possible: write a whole number from 1 to {}", u64::MAX))
-}
-
-/// Parses a level of the log. An empty one would count as `error`.
-fn level(text: &str) -> Result<LevelFilter, String> {
-    let level = Some(text).filter(|text| !text.is_empty()).and_then(|text| text.parse().ok());
-    level.ok_or_else(|| format!("{text:?} is no level: write off, error, warn, info, debug or trace"))
 }

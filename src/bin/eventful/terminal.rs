@@ -67,6 +67,11 @@ pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Returns whether standard output is a terminal.
+pub(crate) fn is_output_watched() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Standard error, for whole lines.
 #[derive(Debug)]
 pub(crate) struct StderrLog;

@@ -21,7 +21,7 @@ pub(crate) fn call(options: JournalOptions) -> anyhow::Result<ExitCode> {
         JournalCall::Dump(of) => dump::dump(&of.directory),
         JournalCall::Salvage { from, to } => salvage::salvage(&from.directory, &to),
         JournalCall::Compact(of) => compact::compact(&of.directory),
-        JournalCall::Backup { from, to } => backup::backup(&from.directory, &to),
+        JournalCall::Backup(options) => backup::backup(&options),
     }
 }
 
