@@ -96,24 +96,25 @@ async fn failed_events_are_redriven_and_discarded_over_all_shards() {
         }
     };
     let eventful = sharded(Config::default(), failing);
-    submit_all(&eventful).await;
+    for number in 0..250 {
+        eventful.submit(event(&number.to_string())).await.expect("room");
+    }
     eventful.wait_idle().await.expect("it runs");
     let mut discarded =
         eventful.discard_matching(Status::Failed, &Filter::default(), Cursor::START).await.expect("it runs");
-    let gone = discarded.count;
-    assert!(gone > 0 && discarded.left == (EVENTS - gone) as u64, "{discarded:?}");
-    assert!(discarded.next.is_some(), "the other shards follow");
+    assert_eq!((discarded.count, discarded.left), (100, 150), "a page continues in the next shard");
+    assert!(discarded.next.is_some_and(|next| next.shard().0 > Shard::new(0)));
 
-    let (mut redriven, mut next) = (0, Some(Cursor::START));
+    let (mut redriven, mut next) = (Vec::new(), Some(Cursor::START));
     while let Some(after) = next {
         let page = eventful.redrive_all(after).await.expect("room");
-        redriven += page.count;
-        assert_eq!(page.left, (EVENTS - gone - redriven) as u64);
+        redriven.push(page.count);
+        assert_eq!(page.left, 150 - redriven.iter().sum::<usize>() as u64);
         next = page.next;
     }
-    assert_eq!(redriven, EVENTS - gone);
+    assert_eq!(redriven, [100, 50]);
     eventful.wait_idle().await.expect("it runs");
-    assert_eq!(eventful.count(&Filter::of(Status::Completed)).await, Ok(redriven as u64));
+    assert_eq!(eventful.count(&Filter::of(Status::Completed)).await, Ok(150));
     let behind = Cursor::START.in_shard(Shard::new(SHARDS));
     discarded = eventful.discard_matching(Status::Failed, &Filter::default(), behind).await.expect("it runs");
     assert_eq!((discarded.count, discarded.next), (0, None));
@@ -124,6 +125,37 @@ async fn failed_events_are_redriven_and_discarded_over_all_shards() {
     until_status(&eventful, "one more", Status::Failed).await;
     assert_eq!(eventful.redrive(&other).await, Ok(()));
     until_status(&eventful, "one more", Status::Completed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn redrive_stops_at_the_bound_of_a_shard_and_continues_there() {
+    let mut config = Config::default();
+    config.max_pending = usize::from(SHARDS);
+    let ledger = Arc::new(AttemptLog::default());
+    let first_fails = {
+        let ledger = Arc::clone(&ledger);
+        move |event: Event, _: Attempt| {
+            let runs = ledger.count(&event);
+            async move { if runs < 2 { Err(Failure::permanent("the first one")) } else { Ok(()) } }
+        }
+    };
+    let eventful = sharded(config, first_fails);
+    for id in ids() {
+        eventful.submit(event(&id)).await.expect("room");
+        until_status(&eventful, &id, Status::Failed).await;
+    }
+    eventful.pause().await.expect("it runs");
+    let first = eventful.redrive_all(Cursor::START).await.expect("room for one");
+    assert_eq!((first.count, first.next), (1, Some(Cursor::START)), "the first shard has room for one");
+    eventful.resume().await.expect("it runs");
+    let mut next = first.next;
+    while let Some(after) = next {
+        // It has room again when what was redriven has ended.
+        eventful.wait_idle().await.expect("it runs");
+        next = eventful.redrive_all(after).await.expect("room").next;
+    }
+    eventful.wait_idle().await.expect("it runs");
+    assert_eq!(eventful.count(&Filter::of(Status::Completed)).await, Ok(EVENTS as u64));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Calls of an operator about many events at once, a page at a time.
 
+use std::sync::Arc;
 use std::vec::Vec;
 
 use super::handle::Eventful;
@@ -90,37 +91,35 @@ impl Eventful {
     }
 
     /// Redrives one page of failed events that match, from `after` on, in the order in which they failed. Ends early
-    /// when a bound is reached; then `next` is where it began. The filter's status is ignored.
+    /// when a bound is reached; then `next` is where it began, in the shard that reached it. The filter's status is ignored.
     ///
     /// # Errors
     ///
     /// [`RedriveError`] when it redrove none.
     pub async fn redrive_matching(&self, filter: &Filter, after: Cursor) -> Result<Redriven, RedriveError> {
         let filter = with_status(filter, Status::Failed);
-        let Some(at) = self.shards.at(after) else {
-            return Ok(Redriven { count: 0, left: self.count(&filter).await?, next: None });
-        };
-        let (keys, next) = at.shared.keys(&filter, at.place)?;
-        let mut next = at.next(&self.shards, next);
+        let (parts, mut next) = self.keys(&filter, after)?;
         let (mut count, mut lsns) = (0, Vec::new());
-        for key in keys {
-            let decided = at.shared.write(|node, now| node.redrive(now, key))?;
-            lsns.extend(decided.lsn);
-            match decided.value {
-                Ok(()) => count += 1,
-                // Another operator was faster.
-                Err(RedriveError::NotFound | RedriveError::NotFailed(_)) => {}
-                Err(_) if count > 0 => {
-                    next = Some(after);
-                    break;
+        'page: for ShardKeys { after, shared, keys } in parts {
+            for key in keys {
+                let decided = shared.write(|node, now| node.redrive(now, key))?;
+                lsns.extend(decided.lsn.map(|lsn| (shared, lsn)));
+                match decided.value {
+                    Ok(()) => count += 1,
+                    // Another operator was faster.
+                    Err(RedriveError::NotFound | RedriveError::NotFailed(_)) => {}
+                    Err(_) if count > 0 => {
+                        next = Some(after);
+                        break 'page;
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
             }
         }
         let left = self.count(&filter).await?;
-        lsns.dedup();
-        for lsn in lsns {
-            at.shared.settled(Some(lsn), false).await.map_err(Unavailable::from)?;
+        lsns.dedup_by(|(one, lsn), (other, last)| Arc::ptr_eq(one, other) && lsn == last);
+        for (shared, lsn) in lsns {
+            shared.settled(Some(lsn), false).await.map_err(Unavailable::from)?;
         }
         Ok(Redriven { count, left, next })
     }
@@ -138,13 +137,9 @@ impl Eventful {
         after: Cursor,
     ) -> Result<Discarded, DiscardError> {
         let filter = with_status(filter, status);
-        let Some(at) = self.shards.at(after) else {
-            return Ok(Discarded { count: 0, left: self.count(&filter).await?, next: None });
-        };
-        let (keys, next) = at.shared.keys(&filter, at.place)?;
-        let next = at.next(&self.shards, next);
+        let (parts, next) = self.keys(&filter, after)?;
         let mut count = 0;
-        for key in keys {
+        for key in parts.into_iter().flat_map(|part| part.keys) {
             match self.discard(&key).await {
                 Ok(()) => count += 1,
                 // It has ended meanwhile.
@@ -154,6 +149,32 @@ impl Eventful {
         }
         Ok(Discarded { count, left: self.count(&filter).await?, next })
     }
+
+    /// Returns one page of the keys of events that match, and where to continue.
+    fn keys(&self, filter: &Filter, after: Cursor) -> Result<(Vec<ShardKeys<'_>>, Option<Cursor>), Unavailable> {
+        let (mut parts, mut next) = (Vec::new(), Some(after));
+        let mut room = self.config().thresholds().bulk;
+        while let Some(after) = next.filter(|_| room > 0) {
+            let Some(at) = self.shards.at(after) else { return Ok((parts, None)) };
+            let (keys, rest) = at.shared.look(|node, now| node.engine().find_keys(now, filter, at.place, room))?;
+            room -= keys.len();
+            next = at.next(&self.shards, rest);
+            parts.push(ShardKeys { after, shared: at.shared, keys });
+            // A shard that is not read to its end has been read for long enough.
+            if rest.is_some() {
+                break;
+            }
+        }
+        Ok((parts, next))
+    }
+}
+
+/// The part of a page of keys that one shard has.
+struct ShardKeys<'s> {
+    /// The position at which the part begins.
+    after: Cursor,
+    shared: &'s Arc<Shared>,
+    keys: Vec<Key>,
 }
 
 fn with_status(filter: &Filter, status: Status) -> Filter {
@@ -163,11 +184,6 @@ fn with_status(filter: &Filter, status: Status) -> Filter {
 }
 
 impl Shared {
-    fn keys(&self, filter: &Filter, after: Cursor) -> Result<(Vec<Key>, Option<Cursor>), Unavailable> {
-        let most = self.config.thresholds().bulk;
-        self.look(|node, now| node.engine().find_keys(now, filter, after, most))
-    }
-
     /// Reads from a node that is available.
     fn look<T>(&self, look: impl FnOnce(&Node, Timestamp) -> T) -> Result<T, Unavailable> {
         self.read(|node, now| node.unavailable().map_or_else(|| Ok(look(node, now)), Err))

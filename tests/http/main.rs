@@ -12,6 +12,7 @@ mod limits;
 mod numbers;
 mod operator;
 mod server;
+mod shards;
 mod sources;
 mod stuck;
 mod submit;
