@@ -24,7 +24,7 @@ const SHARDS: [u16; 4] = [1, 2, 4, 16];
 const BATCH: usize = 1000;
 
 fn main() {
-    let (events, rounds) = if report::quick() { (20_000, 3) } else { (100_000, 9) };
+    let (events, rounds) = if report::quick() { (20_000, 3) } else { (50_000, 5) };
     let rows = [
         row("in memory, 2 clients", Work { clients: 2, ..Work::IN_MEMORY }, events, rounds),
         row("in memory, 64 clients", Work { clients: 64, ..Work::IN_MEMORY }, events, rounds),

@@ -2,7 +2,8 @@
 //!
 //! [`PostgresStore`] is a [`JournalStore`](eventful::journal::JournalStore): the engine appends each group of facts as one row, in a
 //! transaction of its own, and acknowledges nothing before the server has. [`init`] makes the schema, [`check`] reads what the
-//! server promises, [`roles_script`] gives a role the rights that a node needs.
+//! server promises, [`roles_script`] gives a role the rights that a node needs. [`PostgresShards`] has the journals of all
+//! shards of a schema, for `Eventful::cluster`.
 //!
 //! ```no_run
 //! use eventful::journal::{JournalStore, Owner, Shard};
@@ -26,6 +27,7 @@
 //! | module | topic |
 //! |---|---|
 //! | `store`, `opening`, `journal` | the store, the opening of a journal with its fence, an open one |
+//! | `shards` | the stores of all shards |
 //! | `statements`, `columns` | the SQL of a journal, and numbers as the tables have them |
 //! | `link`, `session`, `blocking` | statements that are repeated, one connection, the thread that waits |
 //! | `schema`, `settings` | the schema and its rights; what the settings of a server promise |
@@ -41,6 +43,7 @@ mod opening;
 mod schema;
 mod session;
 mod settings;
+mod shards;
 mod statements;
 mod store;
 #[cfg(feature = "tls")]
@@ -50,4 +53,5 @@ pub use database::{Database, UrlError};
 pub use node_id::{InvalidNodeId, NodeId};
 pub use schema::{Checked, SchemaError, check, init, roles_script};
 pub use settings::{CurrentGuarantee, Guarantee, ServerSettings};
+pub use shards::PostgresShards;
 pub use store::PostgresStore;

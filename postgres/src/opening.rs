@@ -1,5 +1,6 @@
 //! The opening of a journal: the fence first, and then what is there.
 
+use eventful::engine::ShardCount;
 use eventful::journal::{Extent, OpenError, Owner, Shard, TooNew};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
@@ -18,6 +19,8 @@ use crate::statements;
 pub(crate) struct Claimant<'a> {
     pub(crate) place: &'a str,
     pub(crate) shard: Shard,
+    /// The number of shards that the schema must have, when that is known.
+    pub(crate) shards: Option<ShardCount>,
     pub(crate) node: &'a NodeId,
     pub(crate) owner: &'a Owner,
     pub(crate) takes_one_copy: bool,
@@ -74,6 +77,11 @@ async fn admit(link: &mut Link, claimant: &Claimant<'_>) -> Result<(), OpenError
         );
     }
     let shards: i16 = column(place, &rows, "shards")?;
+    if let (Some(wanted), Ok(found)) = (claimant.shards, u16::try_from(shards))
+        && found != wanted.number()
+    {
+        return Err(OpenError::OtherShards { place: place.to_owned(), found, wanted: wanted.number() });
+    }
     if number(claimant.shard) >= shards {
         return Err(refused(
             place,

@@ -98,7 +98,9 @@ pub struct Checked {
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { format, shards, cluster, server, guarantee } = self;
-        writeln!(f, "schema format {format}, {shards} shards, cluster {cluster}, server version {server}")?;
+        // As the server writes it: two numbers since version 10.
+        let (major, minor) = (server / 10_000, server % 10_000);
+        writeln!(f, "schema format {format}, {shards} shards, cluster {cluster}, PostgreSQL {major}.{minor}")?;
         write!(f, "promised: {guarantee}")
     }
 }

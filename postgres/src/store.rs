@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use eventful::engine::ShardCount;
 use eventful::journal::{Journal, JournalStore, OpenError, Owner, Shard};
 
 use crate::blocking::Blocking;
@@ -23,6 +24,8 @@ const LEASE: Duration = Duration::from_secs(5);
 pub struct PostgresStore {
     database: Database,
     shard: Shard,
+    /// The number of shards that the schema must have, when that is known.
+    shards: Option<ShardCount>,
     node: NodeId,
     lease: Duration,
     takes_one_copy: bool,
@@ -34,7 +37,15 @@ impl PostgresStore {
     ///
     /// A server without a synchronous standby is refused, unless [`one_copy`](Self::one_copy) is called.
     pub fn new(database: Database, shard: Shard, node: NodeId) -> Self {
-        Self { database, shard, node, lease: LEASE, takes_one_copy: false, guarantee: CurrentGuarantee::default() }
+        Self {
+            database,
+            shard,
+            shards: None,
+            node,
+            lease: LEASE,
+            takes_one_copy: false,
+            guarantee: CurrentGuarantee::default(),
+        }
     }
 
     /// Accepts a server on which what is acknowledged has one copy: [`Guarantee::OneCopy`](crate::Guarantee::OneCopy).
@@ -48,6 +59,12 @@ impl PostgresStore {
     #[must_use]
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
+        self
+    }
+
+    /// The journal of another shard, of so many, with the same settings.
+    pub(crate) const fn of(mut self, shard: Shard, shards: ShardCount) -> Self {
+        (self.shard, self.shards) = (shard, Some(shards));
         self
     }
 
@@ -66,6 +83,7 @@ impl JournalStore for PostgresStore {
         let claimant = Claimant {
             place: &place,
             shard: self.shard,
+            shards: self.shards,
             node: &self.node,
             owner,
             takes_one_copy: self.takes_one_copy,

@@ -42,13 +42,13 @@ pub enum OpenError {
         /// The directory.
         place: String,
     },
-    /// The directory is for another number of shards.
+    /// The place is for another number of shards.
     #[error(
-        "{place} holds the journals of {found} shards, and {wanted} were asked for: start with {found}, since the number \
-         cannot be changed, or name another directory"
+        "{place} has the journals of {found} shards, and {wanted} were asked for: start with {found}, since the number cannot \
+         be changed, or name another place"
     )]
     OtherShards {
-        /// The directory.
+        /// The directory or the database.
         place: String,
         /// The number of shards for which it is.
         found: u16,

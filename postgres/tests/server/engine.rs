@@ -1,10 +1,13 @@
 //! An engine whose journal is in PostgreSQL.
 
+use eventful::cluster::ClusterConfig;
 use eventful::durability::Durability;
-use eventful::{Attempt, Event, Eventful, Failure, Status, SubmitError, Submitted};
-use eventful_postgres::PostgresStore;
+use eventful::journal::OpenError;
+use eventful::{Attempt, Event, Eventful, Failure, StartError, Status, SubmitError, Submitted};
+use eventful_postgres::{PostgresShards, PostgresStore};
 
-use crate::steps::{server_with, store};
+use crate::start::PostgresServer;
+use crate::steps::{LONG, node, server_with, store};
 
 /// Events of a test.
 const EVENTS: u32 = 40;
@@ -32,6 +35,38 @@ fn engine_completes_what_it_accepted_before_a_kill() {
         );
         assert_all_completed(&eventful).await;
     });
+}
+
+#[test]
+fn shards_of_one_handle_outlive_a_kill_and_know_their_number() {
+    let mut server = server_with(4);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let eventful = cluster(&server, 4).await.expect("it starts");
+        submit_all(&eventful).await;
+        let accepted = eventful.shard_stats().expect("it is sound");
+        assert!(accepted.iter().all(|shard| shard.engine.facts.accepted > 0), "each has some");
+        server.kill();
+        server.restart();
+        let again = submit_all(&eventful).await;
+        assert!(again.iter().all(|submitted| matches!(submitted, Submitted::Duplicate(_))), "they are known");
+        assert_all_completed(&eventful).await;
+        let _ = eventful.shutdown(None).await;
+    });
+    assert_eq!(server.sql("SELECT count(DISTINCT shard) FROM eventful.frame"), "4");
+    runtime.block_on(async {
+        let refused = cluster(&server, 2).await.expect_err("another number");
+        assert!(matches!(refused, StartError::Open(OpenError::OtherShards { found: 4, wanted: 2, .. })), "{refused}");
+        let eventful = cluster(&server, 4).await.expect("it starts again");
+        let again = submit_all(&eventful).await;
+        assert!(again.iter().all(|submitted| matches!(submitted, Submitted::Duplicate(_))), "all shards know theirs");
+    });
+}
+
+async fn cluster(server: &PostgresServer, shards: u16) -> Result<Eventful, StartError> {
+    let handle = async |_: Event, _: Attempt| Ok::<(), Failure>(());
+    let journals = PostgresShards::new(server.database(), node(1)).one_copy().lease(LONG);
+    Eventful::cluster(ClusterConfig::new(shards).journals(journals, Durability::default())).open(handle).await
 }
 
 async fn start(store: PostgresStore) -> Eventful {

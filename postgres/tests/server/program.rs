@@ -11,7 +11,12 @@ fn program_makes_and_checks_a_schema_and_prints_rights() {
     assert!(!ok && said.contains("make it with `eventful-postgres init URL`"), "{said}");
 
     let (ok, made) = run(&["init", &server.url(), "--shards", "4"]);
-    assert!(ok && made.contains("format 1, 4 shards") && made.contains("promised: one copy"), "{made}");
+    assert!(
+        ok && made.contains("format 1, 4 shards")
+            && made.contains("PostgreSQL ")
+            && made.contains("promised: one copy"),
+        "{made}"
+    );
     assert_eq!(run(&["check", &server.url()]), (true, made));
 
     let (ok, script) = run(&["roles", "--node", "a \"b\" 'c'", "--client", "d"]);
