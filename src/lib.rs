@@ -128,7 +128,9 @@ pub mod durability {
 /// Handlers: what they receive, and what they return when they fail.
 #[cfg(feature = "tokio")]
 pub mod handler {
-    pub use crate::runtime::{Attempt, Cancellation, Failure, FailureKind, Handler, Stale};
+    pub use crate::runtime::{
+        Attempt, Cancellation, Failure, FailureKind, Handler, Lease, LeaseDesk, NotSettled, Stale,
+    };
     #[cfg(feature = "json")]
     pub use crate::runtime::{JsonHandler, json};
 }

@@ -42,6 +42,14 @@ async fn event_of_any_shard_is_handled_and_remembered_once() {
     assert_eq!(used.len(), usize::from(SHARDS), "each shard has some of them");
 }
 
+#[tokio::test]
+async fn runs_that_workers_ask_for_are_those_of_one_engine() {
+    let desk = eventful::handler::LeaseDesk::new;
+    let refused = Eventful::cluster(ClusterConfig::new(SHARDS)).start(desk()).expect_err("several shards");
+    assert!(matches!(refused, StartError::AskedOfShards(_)), "{refused}");
+    assert!(Eventful::cluster(ClusterConfig::new(1)).start(desk()).is_ok());
+}
+
 #[tokio::test(start_paused = true)]
 async fn batch_gives_the_results_in_its_own_order() {
     let eventful = sharded(Config::default(), succeed);

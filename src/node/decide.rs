@@ -115,7 +115,7 @@ impl Node {
     }
 
     fn wakes_dispatcher(&mut self) -> bool {
-        let can_start = self.may_start() && self.channel.has_news() && self.workers.permits_free() > 0;
+        let can_start = self.may_start() && self.channel.has_news() && self.workers.may_begin();
         let has_work = can_start || self.engine.phase() != Phase::Running;
         // A dispatcher that watches a leader checks it again by itself.
         let wakes = self.dispatcher_waits && has_work && !self.pace.is_led();

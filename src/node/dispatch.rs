@@ -1,9 +1,11 @@
 //! The start and the settlement of runs.
 
 use super::Node;
+use super::admission::Decided;
 use super::batch::{Launch, RunBatch};
 use super::channel::{ChannelGone, TicketChannel};
 use super::pace::LeaderState;
+use super::unavailable::Unavailable;
 use super::workers::WorkerId;
 use crate::engine::{Answer, Command, Outcome, Phase, RunId, Status, Timestamp};
 
@@ -49,7 +51,7 @@ impl Node {
     /// Starts the run of the next ticket, if there is one and a permit.
     fn launch(&mut self, now: Timestamp) -> Result<Option<Launch>, ChannelGone> {
         // A ticket without a record costs no permit, so the loop goes to the next one.
-        while self.may_start() && self.workers.permits_free() > 0 {
+        while self.may_start() && self.workers.may_begin() {
             let Some(ticket) = self.channel.take(&self.probe)? else { break };
             if let Answer::Running(run) = self.execute(now, Command::Start(ticket)) {
                 let worker = self.workers.begin(run.id);
@@ -58,6 +60,22 @@ impl Node {
             }
         }
         Ok(None)
+    }
+
+    /// Sets how many runs may start. From the first call on, each must be asked for: workers that take runs when they
+    /// have time for them start none before.
+    pub fn want_runs(&mut self, runs: usize) {
+        self.workers.want(runs);
+    }
+
+    /// Returns whether the dispatcher is about to start a run that was asked for.
+    pub fn starts_wanted_run(&self) -> bool {
+        self.may_start() && self.workers.may_begin() && self.channel.has_news()
+    }
+
+    /// Returns how many workers hold a permit.
+    pub fn workers_running(&self) -> usize {
+        self.workers.held()
     }
 
     pub(super) fn may_start(&self) -> bool {
@@ -75,6 +93,22 @@ impl Node {
         let outcome = outcome.filter(|_| self.unavailable().is_none())?;
         let answer = self.execute(now, Command::Settle { run, outcome });
         if let Answer::Settled(status) = answer { Some(status) } else { None }
+    }
+
+    /// As [`Node::settle`], with the LSN that must be durable before the status is shown.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn settle_shown(
+        &mut self,
+        now: Timestamp,
+        (worker, run): (WorkerId, RunId),
+        outcome: Outcome,
+    ) -> Result<Decided<Option<Status>>, Unavailable> {
+        self.ready()?;
+        let value = self.settle(now, worker, run, Some(outcome));
+        Ok(Decided { value, lsn: self.commits.tail() })
     }
 
     /// Settles the runs that a task has ended, frees their permits, and starts further runs for the same task: several
@@ -194,6 +228,30 @@ mod tests {
         assert_eq!(batch.launches().map(|launch| launch.worker).collect::<Vec<_>>(), [first.worker]);
         assert_eq!(batch.statuses().collect::<Vec<_>>(), [None]);
         assert_eq!(node.actions(NOW).cancel, []);
+    }
+
+    #[test]
+    fn run_that_must_be_asked_for_starts_when_it_is() {
+        let mut node = node(3);
+        node.want_runs(0);
+        assert_eq!((node.start(NOW, &mut RunBatch::default()), node.actions(NOW).dispatch), (Start::Wait, false));
+        assert!(!node.starts_wanted_run());
+        let why = node.explain(NOW, &crate::engine::Key::new("", "0").expect("a key")).expect("it waits");
+        assert!(why.contains("No worker asks for an event"), "{why}");
+        node.want_runs(2);
+        assert!(node.actions(NOW).dispatch && node.starts_wanted_run());
+        let mut runs = Vec::new();
+        while let (mut batch, 0..2) = (RunBatch::default(), runs.len()) {
+            assert_eq!(node.start(NOW, &mut batch), Start::Runs);
+            runs.extend(batch.launches());
+        }
+        assert_eq!(node.start(NOW, &mut RunBatch::default()), Start::Wait);
+        let launch = runs.pop().expect("a run");
+        let settled = node.settle_shown(NOW, (launch.worker, launch.run.id), Outcome::Done).expect("it is ready");
+        assert_eq!(settled.value, Some(Status::Completed));
+        let again = node.settle_shown(NOW, (launch.worker, launch.run.id), Outcome::Done).expect("it is ready");
+        assert_eq!(again.value, None, "it no longer counts");
+        assert_eq!(node.start(NOW, &mut RunBatch::default()), Start::Wait, "a permit that is free is not asked for");
     }
 
     #[test]

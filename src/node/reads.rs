@@ -105,6 +105,9 @@ impl Node {
                 " All {limit} permits are held, {stopped} of them by handlers that were stopped and have not yielded."
             );
         }
+        if self.workers.is_unasked() && self.waits_for_a_permit(now, key) {
+            words += " No worker asks for an event.";
+        }
         Some(words)
     }
 

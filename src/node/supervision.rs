@@ -55,7 +55,7 @@ impl Node {
     pub(super) fn judge_marker(&mut self, now: Timestamp, swept: &Swept) {
         let stuck_after = self.config().stuck_after;
         let is_journal_stuck = self.commits.unsynced_since().is_some_and(|since| now.since(since) >= stuck_after);
-        let would_present = self.workers.permits_free() > 0 && !is_journal_stuck && !self.dispatcher.is_down();
+        let would_present = self.workers.may_begin() && !is_journal_stuck && !self.dispatcher.is_down();
         self.pending.edit().replace_dispatcher |= swept.marker_overdue && would_present;
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Workers {
     free: Vec<usize>,
     /// The number of runs that count.
     inflight: usize,
+    /// The number of runs that may begin, where each must be asked for.
+    wanted: Option<usize>,
 }
 
 /// The use of a permit by its holder.
@@ -40,7 +42,7 @@ enum PermitUse {
 
 impl Workers {
     pub(super) const fn new(limit: NonZeroUsize) -> Self {
-        Self { limit: limit.get(), slots: Vec::new(), free: Vec::new(), inflight: 0 }
+        Self { limit: limit.get(), slots: Vec::new(), free: Vec::new(), inflight: 0, wanted: None }
     }
 
     /// Returns the number of runs in flight that count.
@@ -58,8 +60,24 @@ impl Workers {
         self.limit.saturating_sub(self.held())
     }
 
+    /// Returns whether a run may begin: a permit is free, and the run is asked for where it must be.
+    pub(super) fn may_begin(&self) -> bool {
+        self.permits_free() > 0 && self.wanted != Some(0)
+    }
+
+    /// Sets how many runs may begin, where each must be asked for.
+    pub(super) const fn want(&mut self, runs: usize) {
+        self.wanted = Some(runs);
+    }
+
+    /// Returns whether no run may begin because none is asked for.
+    pub(super) fn is_unasked(&self) -> bool {
+        self.wanted == Some(0)
+    }
+
     /// Gives a permit to a worker for this run.
     pub(super) fn begin(&mut self, run: RunId) -> WorkerId {
+        self.wanted = self.wanted.map(|wanted| wanted.saturating_sub(1));
         self.inflight += 1;
         // The worker that ended last, because its memory is likely to be in the cache.
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -163,6 +181,24 @@ mod tests {
         assert_eq!((workers.stopped(NOW, GRACE), workers.stopped(NOW + GRACE, GRACE)), (0, 1));
         assert!(workers.end(worker, run(1)));
         assert_eq!((workers.permits_free(), workers.stopped(NOW + GRACE, GRACE)), (1, 0));
+    }
+
+    #[test]
+    fn run_that_must_be_asked_for_begins_when_it_is() {
+        let mut workers = Workers::new(NonZeroUsize::MIN.saturating_add(2));
+        assert!(workers.may_begin());
+        workers.want(0);
+        assert!(!workers.may_begin() && workers.permits_free() == 3);
+        workers.want(2);
+        let first = workers.begin(run(1));
+        assert!(workers.may_begin());
+        workers.begin(run(2));
+        assert!(!workers.may_begin() && workers.permits_free() == 1);
+        assert!(workers.end(first, run(1)) && !workers.may_begin());
+        workers.want(9);
+        workers.begin(run(3));
+        workers.begin(run(4));
+        assert!(!workers.may_begin(), "all permits are in use");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::latch::{Cancel, Latch};
 use super::notifications::guarded;
 use super::shared::{LockedNode, Shared};
-use crate::engine::{Event, Key, PolicyId, RunId, Timestamp};
-use crate::node::{Launch, Lsn, WorkerId};
+use crate::engine::{Event, Key, Outcome, PolicyId, RunId, Status, Timestamp};
+use crate::node::{Launch, Lsn, Unavailable, WorkerId};
 use crate::sync::AtomicU64;
 
 /// One run of a handler. Clones refer to the same run.
@@ -36,6 +36,18 @@ pub(super) struct RunState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this run no longer counts: it timed out, was stopped or has ended; return from the handler")]
 pub struct Stale;
+
+/// A run was not settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotSettled {
+    /// The run does not count, or no worker has it.
+    #[error("this run does not count: it timed out, was stopped or has ended; take another event")]
+    Stale,
+    /// See [`Unavailable`].
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
 
 impl RunState {
     /// Creates the state of the run of this launch. Returns it with the event.
@@ -125,6 +137,16 @@ impl Attempt {
         // Of two concurrent heartbeats the later deadline stays, in whichever order they arrive here.
         self.0.deadline_micros.fetch_max(deadline.as_micros(), Ordering::Relaxed);
         Ok(deadline)
+    }
+
+    /// Ends the run with this outcome, and stops its handler. Returns the status that it leads to, with a journal
+    /// durably so.
+    pub(super) async fn settle(&self, outcome: Outcome) -> Result<Status, NotSettled> {
+        let RunState { worker, run, shared, cancel, .. } = &*self.0;
+        let decided = shared.write(|node, now| node.settle_shown(now, (*worker, *run), outcome))?;
+        cancel.open();
+        shared.settled(decided.lsn, false).await.map_err(Unavailable::from)?;
+        decided.value.ok_or(NotSettled::Stale)
     }
 
     /// Returns a view on whether the run is to stop, for work that continues in another task or thread.

@@ -14,9 +14,9 @@ use super::clock::SystemClock;
 use super::durability::{Durability, ProgressCallback, StoreSource};
 use super::handle::Eventful;
 use super::router::TypedHandler;
-use crate::engine::{Config, InvalidConfig, InvalidPolicy, InvalidShardCount};
+use crate::engine::{Config, InvalidConfig, InvalidPolicy, InvalidShardCount, ShardCount};
 #[cfg(feature = "durable")]
-use crate::engine::{Key, Shard, ShardCount};
+use crate::engine::{Key, Shard};
 #[cfg(feature = "durable")]
 use crate::journal::{JournalStore, OpenError, RecoveryProgress, WriteError};
 use crate::node::HookSet;
@@ -94,6 +94,9 @@ pub enum StartError {
     #[cfg(feature = "durable")]
     #[error("one journal was given for {0} shards: give each its own with ClusterConfig::journals")]
     OneJournal(ShardCount),
+    /// A handler that starts no run before it is asked for, such as `LeaseDesk`, was given for several shards.
+    #[error("runs that workers ask for are those of one engine, and there are {0} shards: start with one shard")]
+    AskedOfShards(ShardCount),
     /// The journal of a shard holds an event of another one.
     #[cfg(feature = "durable")]
     #[error(

@@ -185,7 +185,7 @@ fn with_status(filter: &Filter, status: Status) -> Filter {
 
 impl Shared {
     /// Reads from a node that is available.
-    fn look<T>(&self, look: impl FnOnce(&Node, Timestamp) -> T) -> Result<T, Unavailable> {
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Node, Timestamp) -> T) -> Result<T, Unavailable> {
         self.read(|node, now| node.unavailable().map_or_else(|| Ok(look(node, now)), Err))
     }
 }

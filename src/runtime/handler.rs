@@ -25,6 +25,12 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// [`Failure`] says what is to become of the event.
     fn handle(&self, event: Event, attempt: Attempt) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Returns whether runs start only when they are asked for, as `LeaseDesk` has it. A
+    /// handler that wraps another one returns what that does.
+    fn waits_to_be_asked(&self) -> bool {
+        false
+    }
 }
 
 impl<F, Fut> Handler for F

@@ -12,6 +12,7 @@
 //! | `worker`, `run_guard`, `leader_runs` | tasks that work on runs; a run in flight; runs that others may take over |
 //! | `call`, `handler`, `attempt`, `span` | the call of a handler; its types, its view on a run, its span |
 //! | `routes`, `router`, `json` | the handler of each type of events; handlers of typed payloads (feature `json`) |
+//! | `leases` | runs for workers that ask for them |
 //! | `writer`, `driver` | the writer of the journal, and its thread or task (feature `durable`) |
 //! | `ender` | shutdown, on a thread or task of its own |
 //! | `failures` | log lines for failed events of which no other trace remains |
@@ -39,6 +40,7 @@ mod ingest;
 mod json;
 mod latch;
 mod leader_runs;
+mod leases;
 mod notifications;
 mod operator;
 mod points;
@@ -64,7 +66,7 @@ mod worker;
 #[cfg(feature = "durable")]
 mod writer;
 
-pub use attempt::{Attempt, Cancellation, Stale};
+pub use attempt::{Attempt, Cancellation, NotSettled, Stale};
 pub use builder::{Builder, StartError};
 pub use bulk::{Discarded, Redriven};
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
@@ -75,6 +77,7 @@ pub use handle::Eventful;
 pub use handler::{Failure, FailureKind, Handler};
 #[cfg(feature = "json")]
 pub use json::{JsonHandler, json};
+pub use leases::{Lease, LeaseDesk};
 #[cfg(feature = "durable")]
 pub use recovery::Recovery;
 pub use subscribe::Subscription;

@@ -77,6 +77,10 @@ impl<H: Handler> Handler for Router<H> {
             None => self.default.handle(event, attempt).await,
         }
     }
+
+    fn waits_to_be_asked(&self) -> bool {
+        self.default.waits_to_be_asked()
+    }
 }
 
 impl Handler for NoDefault {

@@ -73,6 +73,9 @@ impl Builder {
         let (config, typed) = self.route()?;
         let plan = Plan::new(count, config)?;
         let handler = Arc::new(Router::new(typed, handler));
+        if handler.waits_to_be_asked() && plan.parts.len() > 1 {
+            return Err(StartError::AskedOfShards(count));
+        }
         // An option that needs another one is refused, because a progress that is never reported would look like a
         // hang.
         #[cfg(feature = "durable")]
@@ -198,6 +201,9 @@ impl Builder {
 
 fn spawn(runtime: &Handle, shared: &Arc<Shared>, handler: &Arc<impl Handler>, is_idle: bool) {
     let (shared, handler) = (Arc::clone(shared), Arc::clone(handler));
+    if handler.waits_to_be_asked() {
+        shared.write(|node, _| node.want_runs(0));
+    }
     let pool = Arc::new(WorkerPool { shared: Arc::clone(&shared), handler, leader_runs: LeaderRuns::default() });
     let dispatcher = move || dispatch(Arc::clone(&pool), is_idle);
     let for_sweeper = Arc::clone(&shared);

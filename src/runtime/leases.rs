@@ -1,0 +1,288 @@
+//! Gives runs to workers that ask for them, wherever these are.
+
+use core::future::pending;
+use core::num::NonZeroUsize;
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, PoisonError};
+use std::vec::Vec;
+
+use super::attempt::{Attempt, NotSettled};
+use super::handle::Eventful;
+use super::handler::{Failure, Handler, outcome};
+use super::notifications::guarded;
+use super::shared::Shared;
+use crate::engine::{Event, RunId, Status, Timestamp};
+use crate::node::Unavailable;
+use crate::sync::{Mutex, MutexGuard, Notify};
+
+/// The longest time for which a run that was started waits for a worker, when the one that it was started for has left.
+/// Then its event goes back, without charge.
+const GIVE_BACK: Duration = Duration::from_secs(1);
+
+/// The time after which a request sees again whether a run is about to start: a ticket without a record starts none, and
+/// wakes no one.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// The longest time for which a request waits for runs that are about to start.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A handler that gives each event to a worker that asks for it: by [`LeaseDesk::lease`], or `POST /v1/lease` of the HTTP
+/// front.
+///
+/// No run starts before it is asked for, so an event waits without charge until there is a worker. From then on the run is
+/// like any other: it ends by its deadline, [`Attempt::heartbeat`] moves that, and an outcome that comes later changes
+/// nothing. A desk is the only handler of one engine, with one shard.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use eventful::{Event, Eventful, handler::LeaseDesk};
+///
+/// let desk = LeaseDesk::new();
+/// let eventful = Eventful::builder().start(desk.clone())?;
+/// eventful.submit(Event::with_id("order-17", "three apples")?).await?;
+///
+/// let leases = desk.lease(&eventful, 10.try_into()?, Duration::from_secs(1)).await?;
+/// let status = desk.settle(leases[0].attempt.run(), Ok(())).await?;
+/// assert_eq!((leases.len(), status), (1, eventful::Status::Completed));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct LeaseDesk(Arc<Mutex<DeskState>>);
+
+/// A run that was given to a worker.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Lease {
+    /// The event.
+    pub event: Event,
+    /// The run.
+    pub attempt: Attempt,
+}
+
+#[derive(Debug, Default)]
+struct DeskState {
+    /// Runs that have started, and that no worker has.
+    ready: VecDeque<Lease>,
+    /// Runs that workers have, by their names.
+    taken: BTreeMap<RunId, Attempt>,
+    /// Requests that wait, in their order, with how many runs each still takes.
+    waiting: BTreeMap<u64, (usize, Arc<Notify>)>,
+    requests: u64,
+    /// Runs that have come here and have not left.
+    places: usize,
+}
+
+impl LeaseDesk {
+    /// The most bytes of the events of one lease: those of a page of the list.
+    const MOST_BYTES: usize = 8 << 20;
+
+    /// A desk without runs.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes up to `most` runs, and waits for the first of them for at most `wait`. Fewer come when no more events are due,
+    /// or when theirs have 8 MiB; none when the time is up or the engine shuts down. Dropping the future gives back what
+    /// it has taken.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub async fn lease(
+        &self,
+        eventful: &Eventful,
+        most: NonZeroUsize,
+        wait: Duration,
+    ) -> Result<Vec<Lease>, Unavailable> {
+        let shared = eventful.shards.first();
+        let entered = shared.now();
+        let (until, give_up) = (entered + wait, entered + wait.max(PATIENCE));
+        let mut request = LeaseRequest::enter(self, shared, most.get());
+        loop {
+            // Made before the look, so that no notification between them is missed.
+            let notify = Arc::clone(&request.notify);
+            let notified = notify.notified();
+            let places = request.take();
+            let more = shared.look(|node, _| node.starts_wanted_run() || node.workers_running() > places)?;
+            let now = shared.now();
+            let is_enough = !more && (!request.leases.is_empty() || now >= until);
+            if is_enough || request.is_full() || now >= give_up || shared.ending.is_open() {
+                return Ok(request.leave());
+            }
+            let at = if more { now + GATHER } else { until };
+            tokio::select! {
+                biased;
+                () = notified => {}
+                () = guarded(shared.ending.wait()) => {}
+                () = shared.sleep_until(at) => {}
+            }
+        }
+    }
+
+    /// Ends a run with what its worker says became of it. Returns the status that it leads to, with a journal durably so.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSettled`]: the run does not count, or no worker has it.
+    pub async fn settle(&self, run: RunId, result: Result<(), Failure>) -> Result<Status, NotSettled> {
+        let attempt = self.lock().taken.remove(&run).ok_or(NotSettled::Stale)?;
+        attempt.settle(outcome(result)).await
+    }
+
+    /// The run of this name, when a worker has it.
+    pub fn attempt(&self, run: RunId) -> Option<Attempt> {
+        self.lock().taken.get(&run).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, DeskState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DeskState {
+    /// Has the engine start as many runs as are waited for. It does so with the desk locked, so that of two changes the
+    /// later one counts.
+    fn want(&self, shared: &Shared) {
+        let wanted: usize = self.waiting.values().map(|(most, _)| *most).sum();
+        shared.write(|node, _| node.want_runs(wanted.saturating_sub(self.ready.len())));
+    }
+
+    fn call_next(&self) {
+        let next = self.waiting.values().find(|(most, _)| *most > 0);
+        next.into_iter().for_each(|(_, notify)| notify.notify_one());
+    }
+}
+
+impl Handler for LeaseDesk {
+    fn waits_to_be_asked(&self) -> bool {
+        true
+    }
+
+    async fn handle(&self, event: Event, attempt: Attempt) -> Result<(), Failure> {
+        let place = DeskPlace { desk: self, attempt: attempt.clone() };
+        {
+            let mut desk = self.lock();
+            desk.places += 1;
+            desk.ready.push_back(Lease { event, attempt: attempt.clone() });
+            desk.call_next();
+        }
+        let shared = &attempt.0.shared;
+        tokio::select! {
+            biased;
+            () = guarded(shared.ending.wait()) => {}
+            () = shared.sleep_until(shared.now() + GIVE_BACK) => {}
+        }
+        if place.take_back() {
+            return Err(Failure::snooze(Duration::ZERO));
+        }
+        // It ends when the run is settled, or is to stop.
+        pending().await
+    }
+}
+
+/// The place of a run on the desk, for as long as it counts.
+struct DeskPlace<'a> {
+    desk: &'a LeaseDesk,
+    attempt: Attempt,
+}
+
+impl DeskPlace<'_> {
+    /// Takes back a run that no worker has. Returns whether it was one.
+    fn take_back(&self) -> bool {
+        let mut desk = self.desk.lock();
+        let (run, before) = (self.attempt.run(), desk.ready.len());
+        desk.ready.retain(|lease| lease.attempt.run() != run);
+        let is_back = desk.ready.len() < before;
+        if is_back {
+            desk.want(&self.attempt.0.shared);
+        }
+        is_back
+    }
+}
+
+impl Drop for DeskPlace<'_> {
+    fn drop(&mut self) {
+        self.take_back();
+        let mut desk = self.desk.lock();
+        desk.places -= 1;
+        desk.taken.remove(&self.attempt.run());
+    }
+}
+
+/// A request of a worker. Dropped, it gives back what it has taken.
+struct LeaseRequest<'a> {
+    desk: &'a LeaseDesk,
+    shared: &'a Shared,
+    number: u64,
+    most: usize,
+    notify: Arc<Notify>,
+    leases: Vec<Lease>,
+    bytes: usize,
+}
+
+impl<'a> LeaseRequest<'a> {
+    fn enter(desk: &'a LeaseDesk, shared: &'a Shared, most: usize) -> Self {
+        let mut state = desk.lock();
+        let (number, notify) = (state.requests, Arc::<Notify>::default());
+        state.requests += 1;
+        state.waiting.insert(number, (most, Arc::clone(&notify)));
+        state.want(shared);
+        drop(state);
+        Self { desk, shared, number, most, notify, leases: Vec::new(), bytes: 0 }
+    }
+
+    fn is_full(&self) -> bool {
+        self.leases.len() >= self.most || self.bytes >= LeaseDesk::MOST_BYTES
+    }
+
+    /// Takes runs that are ready. Returns how many there are, taken or not.
+    fn take(&mut self) -> usize {
+        let mut state = self.desk.lock();
+        while !self.is_full()
+            && let Some(lease) = state.ready.pop_front()
+        {
+            self.bytes = self.bytes.saturating_add(lease.event.size_bytes());
+            state.taken.insert(lease.attempt.run(), lease.attempt.clone());
+            self.leases.push(lease);
+        }
+        let left = if self.is_full() { 0 } else { self.most - self.leases.len() };
+        if let Some((most, _)) = state.waiting.get_mut(&self.number) {
+            *most = left;
+        }
+        state.want(self.shared);
+        if !state.ready.is_empty() {
+            state.call_next();
+        }
+        state.places
+    }
+
+    fn leave(mut self) -> Vec<Lease> {
+        core::mem::take(&mut self.leases)
+    }
+}
+
+impl Drop for LeaseRequest<'_> {
+    fn drop(&mut self) {
+        let mut state = self.desk.lock();
+        state.waiting.remove(&self.number);
+        for lease in self.leases.drain(..).rev() {
+            // What has ended meanwhile is no longer there.
+            if state.taken.remove(&lease.attempt.run()).is_some() {
+                state.ready.push_front(lease);
+            }
+        }
+        state.want(self.shared);
+        state.call_next();
+    }
+}
+
+impl Lease {
+    /// The time by which the run is to be settled.
+    pub fn deadline(&self) -> Timestamp {
+        self.attempt.deadline()
+    }
+}
