@@ -2,6 +2,7 @@
 
 use core::convert::Infallible;
 use core::future::{Future, ready};
+use core::net::IpAddr;
 use core::pin::Pin;
 use std::boxed::Box;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Method;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper::{Request, http};
@@ -26,6 +27,7 @@ use super::timeouts::Timeouts;
 #[derive(Debug)]
 pub(super) struct ConnectionCalls {
     pub(super) door: Arc<Door>,
+    pub(super) peer: Option<IpAddr>,
     /// Absent where single events are not taken.
     pub(super) front: Option<Arc<Front>>,
     pub(super) others: Router,
@@ -39,16 +41,20 @@ impl Service<Request<Incoming>> for ConnectionCalls {
     type Error = Infallible;
     type Future = Answer;
 
-    fn call(&self, request: Request<Incoming>) -> Answer {
-        if let Err(problem) = self.door.admit(&request) {
-            return Box::pin(ready(Ok(problem.into_response())));
-        }
+    fn call(&self, mut request: Request<Incoming>) -> Answer {
+        let guest = match self.door.admit(self.peer, &mut request) {
+            Ok(guest) => guest,
+            Err(response) => return Box::pin(ready(Ok(*response))),
+        };
         match &self.front {
             Some(front) if is_single_event(&request) => {
                 let (front, timeouts) = (Arc::clone(front), self.timeouts.clone());
-                Box::pin(async move { Ok(front.submit(request, &timeouts).await) })
+                Box::pin(async move { Ok(guest.see_off(front.submit(request, &timeouts).await)) })
             }
-            _ => Box::pin(TowerToHyperService::new(self.others.clone()).call(request.map(Body::new))),
+            _ => {
+                let call = TowerToHyperService::new(self.others.clone()).call(request.map(Body::new));
+                Box::pin(async move { Ok(guest.see_off(call.await?)) })
+            }
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Front {
 
 impl Front {
     pub(super) fn new(eventful: Eventful, config: FrontConfig) -> Self {
-        let FrontConfig { limits, sources, targets, access: _ } = config;
+        let FrontConfig { limits, sources, targets, access: _, cors_origins: _, trusted_proxies: _ } = config;
         // The largest event that is allowed must be possible.
         let largest = eventful.config().max_event_bytes.saturating_add(OVERHEAD_BYTES);
         let budget = Budget::new(limits.max_inflight_bytes.max(largest));

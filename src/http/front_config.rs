@@ -1,9 +1,14 @@
 //! The configuration of a front.
 
+use core::net::SocketAddr;
 use std::vec::Vec;
 
 use super::access::Access;
+use super::cors::{Cors, Origin};
+use super::door::Door;
+use super::hosts::HostCheck;
 use super::limits::Limits;
+use super::proxies::{Network, Proxies};
 use super::sources::Source;
 use super::targets::Targets;
 
@@ -19,6 +24,25 @@ pub struct FrontConfig {
     pub access: Access,
     /// Targets of the handler, to be shown and operated. None by default.
     pub targets: Option<Targets>,
+    /// Sites whose pages may call (CORS). None by default: a page of another site is refused by its `Origin`.
+    pub cors_origins: Vec<Origin>,
+    /// Proxies that are believed. None by default.
+    ///
+    /// What they send as `X-Forwarded-Host` is the host that a request is for, and the last of `X-Forwarded-For` that is
+    /// none of them is its client. From all others such headers, and `Forwarded`, are removed.
+    pub trusted_proxies: Vec<Network>,
+}
+
+impl FrontConfig {
+    /// The checks at the door of a server that is bound there.
+    pub(super) fn door(&self, bound: Option<SocketAddr>) -> Door {
+        Door {
+            hosts: HostCheck::new(&self.limits.allowed_hosts, bound),
+            access: self.access.clone(),
+            cors: Cors(self.cors_origins.clone()),
+            proxies: Proxies(self.trusted_proxies.clone()),
+        }
+    }
 }
 
 impl From<Limits> for FrontConfig {

@@ -112,17 +112,23 @@ impl HostCheck {
 
     /// # Errors
     ///
-    /// It is for another host, or sent by a page of another site.
-    pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Problem> {
-        let (uri, headers) = (request.uri(), request.headers());
-        let host = single_host(request.version(), uri, headers)?;
+    /// It is for another host.
+    pub(super) fn check_host<B>(&self, request: &Request<B>) -> Result<(), Problem> {
+        let uri = request.uri();
+        let host = single_host(request.version(), uri, request.headers())?;
+        let target = uri.authority().map(|authority| authority.as_str().as_bytes());
         // Both are checked, as a proxy in front may have read either.
-        for named in [host, uri.authority().map(|authority| authority.as_str().as_bytes())].into_iter().flatten() {
-            self.admit(named)?;
-        }
+        [host, target].into_iter().flatten().try_for_each(|named| self.admit(named))
+    }
+
+    /// # Errors
+    ///
+    /// It is sent by a page of another site.
+    pub(super) fn check_origin<B>(request: &Request<B>) -> Result<(), Problem> {
+        let (uri, headers) = (request.uri(), request.headers());
         // The target wins over the header (RFC 9112, section 3.2.2).
-        let host = uri.authority().map(|authority| authority.as_str().as_bytes()).or(host);
-        refuse_other_sites(headers, host)
+        let target = uri.authority().map(|authority| authority.as_str().as_bytes());
+        refuse_other_sites(headers, target.or_else(|| headers.get(HOST).map(HeaderValue::as_bytes)))
     }
 
     fn admit(&self, named: &[u8]) -> Result<(), Problem> {
@@ -274,7 +280,7 @@ mod tests {
             for host in hosts {
                 request = request.header(HOST, *host);
             }
-            door.check(&request.body(()).expect("a request")).err().map(|problem| problem.kind())
+            door.check_host(&request.body(()).expect("a request")).err().map(|problem| problem.kind())
         };
         assert_eq!(request(Version::HTTP_11, "/", &[]), Some(ProblemKind::Invalid));
         assert_eq!(request(Version::HTTP_11, "/", &["localhost", "localhost"]), Some(ProblemKind::Invalid));
@@ -307,6 +313,7 @@ mod tests {
             request = value.into_iter().fold(request, |request, value| request.header(name.clone(), value));
         }
         let request = request.body(()).expect("a request");
-        door(bound, allowed).check(&request).err().map(|problem| problem.kind())
+        let checked = door(bound, allowed).check_host(&request).and_then(|()| HostCheck::check_origin(&request));
+        checked.err().map(|problem| problem.kind())
     }
 }

@@ -1,7 +1,7 @@
 //! Sources of connections: real sockets and simulated ones.
 
 use core::future::Future;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,6 +23,11 @@ pub trait Listener: Send {
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
+
+    /// Returns the address of the client, or of the proxy through which it calls, when that is one of IP.
+    fn peer(_io: &Self::Io) -> Option<IpAddr> {
+        None
+    }
 }
 
 /// Small responses leave at once: `TCP_NODELAY` is set.
@@ -38,5 +43,9 @@ impl Listener for TcpListener {
 
     fn local_addr(&self) -> Option<SocketAddr> {
         Self::local_addr(self).ok()
+    }
+
+    fn peer(io: &TcpStream) -> Option<IpAddr> {
+        Some(io.peer_addr().ok()?.ip().to_canonical())
     }
 }

@@ -3,8 +3,10 @@
 //! | module | topic |
 //! |---|---|
 //! | `server`, `limits`, `listener`, `stall`, `timeouts` | the accept loop and its limits, over any kind of socket |
+//! | `preface`, `h2`, `streams` | the version of HTTP of a connection; connections in HTTP/2 |
+//! | `tls` | connections in TLS (feature `tls`) |
 //! | `calls`, `routes`, `front`, `front_config` | the routes of calls, and the state that all handlers share |
-//! | `door`, `hosts`, `access`, `budget` | the checks of hosts and tokens, and a bound on the bytes of all requests |
+//! | `door`, `hosts`, `cors`, `proxies`, `access`, `budget` | the checks of hosts, sites and tokens, and a bound on the bytes of all requests |
 //! | `submit`, `header_form`, `envelope`, `cloud_events`, `members` | single events, in each form |
 //! | `body`, `coding`, `start`, `taken` | bodies, their encoding, the start of a delayed event, the response |
 //! | [`sources`] | webhooks as their senders send them, verified |
@@ -30,6 +32,7 @@ mod budget;
 mod calls;
 mod cloud_events;
 mod coding;
+mod cors;
 mod door;
 pub mod duration;
 mod envelope;
@@ -38,6 +41,7 @@ mod families;
 mod filter;
 mod front;
 mod front_config;
+mod h2;
 mod header_form;
 mod health;
 mod hosts;
@@ -48,7 +52,9 @@ mod listener;
 mod members;
 mod operate;
 mod path;
+mod preface;
 mod problem;
+mod proxies;
 mod query;
 mod records;
 pub mod rfc3339;
@@ -59,17 +65,24 @@ pub mod sources;
 mod spool;
 mod stall;
 mod start;
+mod streams;
 mod submit;
 mod taken;
 pub mod targets;
 mod timeouts;
+#[cfg(feature = "tls")]
+mod tls;
 pub mod webhook;
 
 pub use access::{Access, AccessConfig};
+pub use cors::{InvalidOrigin, Origin};
 pub use front_config::FrontConfig;
 pub use hosts::{Host, InvalidHost};
 pub use limits::Limits;
 pub use listener::Listener;
+pub use proxies::{InvalidNetwork, Network};
 pub use routes::router;
 pub use server::serve;
 pub use signer::{InvalidSigningKey, Signer};
+#[cfg(feature = "tls")]
+pub use tls::{InvalidTls, Tls, TlsFiles, TlsIo, TlsListener};

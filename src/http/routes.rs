@@ -12,7 +12,6 @@ use axum::routing::{get, post};
 use super::door::Door;
 use super::front::Front;
 use super::front_config::FrontConfig;
-use super::hosts::HostCheck;
 use super::problem::{Problem, ProblemKind};
 use super::sources::receive;
 use super::targets;
@@ -26,9 +25,8 @@ use crate::runtime::Eventful;
 pub fn router(eventful: Eventful, config: impl Into<FrontConfig>) -> Router {
     let config = config.into();
     // Without a listener of its own the router does not know at which address it is served.
-    let hosts = HostCheck::new(&config.limits.allowed_hosts, None);
     // In front of all routes, so that a refused caller does not learn which exist.
-    let door = Door { hosts, access: config.access.clone() };
+    let door = config.door(None);
     all(Arc::new(Front::new(eventful, config))).layer(from_fn_with_state(Arc::new(door), guard))
 }
 
@@ -73,10 +71,10 @@ pub(super) fn health_only(front: Arc<Front>) -> Router {
         .with_state(front)
 }
 
-async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    match door.admit(&request) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+async fn guard(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
+    match door.admit(None, &mut request) {
+        Ok(guest) => guest.see_off(next.run(request).await),
+        Err(response) => *response,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The accept loop.
 
 use core::future::{Future, poll_fn};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::pin::pin;
 use core::task::{Poll, Waker};
 use core::time::Duration;
@@ -19,9 +19,10 @@ use super::calls::ConnectionCalls;
 use super::door::Door;
 use super::front::Front;
 use super::front_config::FrontConfig;
-use super::hosts::HostCheck;
+use super::h2::{self, H2Limits};
 use super::limits::Limits;
 use super::listener::Listener;
+use super::preface::{self, Spoken};
 use super::routes;
 use super::stall::StallCut;
 use super::timeouts::Timeouts;
@@ -47,7 +48,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// would keep a core busy.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves HTTP/1.1 until `stop` resolves; then takes no more connections, lets open requests end
+/// Serves HTTP/1.1 and HTTP/2 (with prior knowledge) until `stop` resolves; then takes no more connections, lets open requests end
 /// for `close_grace`, and returns.
 ///
 /// Shut the engine down first: meanwhile `/readyz` says so, and senders get a response.
@@ -69,7 +70,7 @@ pub async fn serve<L: Listener>(
             // Ended connections are taken out as they end, so that the set does not grow.
             Some(_) = connections.join_next() => {}
             accepted = server.accept(&mut listener) => {
-                connections.extend(accepted.map(|(io, slot)| server.connection(io, slot)));
+                connections.extend(accepted.map(|(io, slot)| server.connection(L::peer(&io), io, slot)));
             }
         }
     }
@@ -87,6 +88,8 @@ struct HttpServer {
     full: Served,
     health_only: Served,
     write_timeout: Duration,
+    close_grace: Duration,
+    head_bytes: usize,
     slots: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
     /// Has no permits. It is closed when the server stops, which wakes all that wait for one.
@@ -98,6 +101,8 @@ struct Served {
     front: Option<Arc<Front>>,
     router: Router,
     http: http1::Builder,
+    /// The longest time before a request.
+    idle: Duration,
 }
 
 /// The permission to serve one connection.
@@ -109,7 +114,7 @@ struct ConnectionSlot {
 impl HttpServer {
     fn new(eventful: Eventful, config: FrontConfig, bound: Option<SocketAddr>) -> Self {
         let limits = config.limits.clone();
-        let door = Door { hosts: HostCheck::new(&limits.allowed_hosts, bound), access: config.access.clone() };
+        let door = config.door(bound);
         let front = Arc::new(Front::new(eventful, config));
         let mut http_of_probes = http(limits.header_timeout.min(PROBE_TIMEOUT), limits.buffer_bytes);
         // A probe asks once; a kept connection would hold the reserve.
@@ -120,9 +125,17 @@ impl HttpServer {
                 router: routes::all(Arc::clone(&front)),
                 front: Some(Arc::clone(&front)),
                 http: http(limits.header_timeout, limits.buffer_bytes),
+                idle: limits.header_timeout,
             },
-            health_only: Served { front: None, router: routes::health_only(front), http: http_of_probes },
+            health_only: Served {
+                front: None,
+                router: routes::health_only(front),
+                http: http_of_probes,
+                idle: limits.header_timeout.min(PROBE_TIMEOUT),
+            },
             write_timeout: limits.write_timeout,
+            close_grace: limits.close_grace,
+            head_bytes: limits.buffer_bytes.max(LEAST_BUFFER_BYTES),
             slots: Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
             reserve: Arc::new(Semaphore::new(Limits::RESERVED_CONNECTIONS)),
             closing: Arc::new(Semaphore::new(0)),
@@ -161,45 +174,82 @@ impl HttpServer {
         }
     }
 
-    fn connection<Io>(&self, io: Io, slot: ConnectionSlot) -> impl Future<Output = ()> + Send + 'static
+    fn connection<Io>(
+        &self,
+        peer: Option<IpAddr>,
+        io: Io,
+        slot: ConnectionSlot,
+    ) -> impl Future<Output = ()> + Send + 'static
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(StallCut::new(io, self.write_timeout));
-        let Served { front, router, http } = if slot.is_reserved { &self.health_only } else { &self.full };
+        let io = StallCut::new(io, self.write_timeout);
+        let Served { front, router, http, idle } = if slot.is_reserved { &self.health_only } else { &self.full };
         let timeouts = Timeouts::default();
         let mut http = http.clone();
         http.timer(timeouts.clone());
-        let calls =
-            ConnectionCalls { door: Arc::clone(&self.door), front: front.clone(), others: router.clone(), timeouts };
-        let mut connection = http.serve_connection(io, calls);
-        let linger_bytes = if slot.is_reserved { PROBE_LINGER_BYTES } else { LINGER_BYTES };
+        let calls = ConnectionCalls {
+            door: Arc::clone(&self.door),
+            peer,
+            front: front.clone(),
+            others: router.clone(),
+            timeouts: timeouts.clone(),
+        };
+        let h2_limits =
+            H2Limits { idle: *idle, unread: self.write_timeout, grace: self.close_grace, head_bytes: self.head_bytes };
+        let (idle, linger_bytes) = (*idle, if slot.is_reserved { PROBE_LINGER_BYTES } else { LINGER_BYTES });
         let closing = Arc::clone(&self.closing);
         async move {
-            // In a block, so that the borrow of the connection ends before it is taken apart.
-            let ended = {
-                let mut closed = pin!(closed(&closing));
-                poll_fn(|cx| match connection.poll_without_shutdown(cx) {
-                    Poll::Ready(ended) => Poll::Ready(Some(ended)),
-                    Poll::Pending => closed.as_mut().poll(cx).map(|()| None),
-                })
-                .await
+            let detected = tokio::select! {
+                biased;
+                detected = timeouts.within(idle, preface::detect(io)) => detected,
+                () = closed(&closing) => None,
             };
-            let ended = if let Some(ended) = ended {
-                // Closed gently, so that a client that still sends can read the response.
-                linger(connection.into_parts().io.into_inner(), linger_bytes).await;
-                ended
-            } else {
-                let mut connection = pin!(connection);
-                // The response on its way is finished, and no further request is read.
-                connection.as_mut().graceful_shutdown();
-                connection.await
+            let ended = match detected {
+                Some(Ok((Spoken::Http1, io))) => {
+                    serve_http1(http.serve_connection(TokioIo::new(io), calls), &closing, linger_bytes).await
+                }
+                Some(Ok((Spoken::Http2, io))) => h2::serve(io, calls, h2_limits, closed(&closing)).await,
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "a connection ended before its first request");
+                    Ok(())
+                }
+                None => Ok(()),
             };
             if let Err(error) = ended {
                 tracing::debug!(%error, "a connection ended early");
             }
             drop(slot.permit);
         }
+    }
+}
+
+async fn serve_http1<Io>(
+    mut connection: http1::Connection<TokioIo<Io>, ConnectionCalls>,
+    closing: &Semaphore,
+    linger_bytes: u64,
+) -> hyper::Result<()>
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // In a block, so that the borrow of the connection ends before it is taken apart.
+    let ended = {
+        let mut closed = pin!(closed(closing));
+        poll_fn(|cx| match connection.poll_without_shutdown(cx) {
+            Poll::Ready(ended) => Poll::Ready(Some(ended)),
+            Poll::Pending => closed.as_mut().poll(cx).map(|()| None),
+        })
+        .await
+    };
+    if let Some(ended) = ended {
+        // Closed gently, so that a client that still sends can read the response.
+        linger(connection.into_parts().io.into_inner(), linger_bytes).await;
+        ended
+    } else {
+        let mut connection = pin!(connection);
+        // The response on its way is finished, and no further request is read.
+        connection.as_mut().graceful_shutdown();
+        connection.await
     }
 }
 

@@ -185,7 +185,7 @@ const HEADS: &[(&str, u16, &str)] = &[
     ("GET /livez HTTP/1.1\r\nhost: localhost\r\norigin: http://evil.example\r\n\r\n", 403, "cross_site"),
     ("GET /livez HTTP/1.1\r\nhost: localhost\r\norigin: null\r\n\r\n", 403, "cross_site"),
     ("CONNECT evil.example:80 HTTP/1.1\r\nhost: evil.example\r\n\r\n", 421, "misdirected"),
-    ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0, ""),
+    ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\r", 400, ""),
     ("\u{16}\u{3}\u{1}\u{2}\u{0}", 400, ""),
     ("POST /v1/events HTTP/1.1\r\nhost: localhost\r\nwebhook-id: a\r\ncontent-length: -1\r\n\r\n", 400, ""),
     ("POST /v1/events HTTP/1.1\r\nhost: localhost\r\nwebhook-id: a\r\ncontent-length: 1x\r\n\r\nx", 400, ""),
@@ -318,7 +318,7 @@ async fn head_that_is_none_is_refused() {
     let many: String = (0..200).map(|number| format!("x-{number}: a\r\n")).collect();
     rows.push((request("GET", "/livez", &many, b""), 431, ""));
     rows.push((request("GET", "/livez", &format!("x: {}\r\n", "a".repeat(300_000)), b""), 431, ""));
-    rows.push((request("GET", &format!("/{}", "a".repeat(70_000)), "", b""), 414, ""));
+    rows.push((request("GET", &format!("/{}", "a".repeat(300_000)), "", b""), 431, ""));
     refuse(rows).await;
 }
 

@@ -7,7 +7,9 @@ mod cloud_events;
 mod connections;
 #[path = "../harness/disk.rs"]
 mod disk;
+mod doors;
 mod failed;
+mod h2;
 mod limits;
 mod numbers;
 mod operator;

@@ -16,8 +16,11 @@ mod output;
 mod packaging;
 mod process;
 mod routing;
+mod secrecy;
 mod send;
 mod shortage;
 mod signals;
 mod sink;
+#[cfg(feature = "tls")]
+mod tls;
 mod usage;

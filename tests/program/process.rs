@@ -74,12 +74,23 @@ impl ServerChild {
         Self::of(spawn(args)).await
     }
 
+    /// Returns the server that was spawned, once it serves in TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) async fn of_tls(child: Child) -> Self {
+        Self::listening(child, "https://").await
+    }
+
     /// Returns the server that was spawned, once it serves.
-    pub(crate) async fn of(mut child: Child) -> Self {
+    pub(crate) async fn of(child: Child) -> Self {
+        Self::listening(child, "http://").await
+    }
+
+    async fn listening(mut child: Child, scheme: &str) -> Self {
         let log = child.stderr.take().map(|log| BufReader::new(log).lines());
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let first = lines.next_line().await.expect("output").expect("a line");
-        Self { child, lines, log, api: Api::introduced(&first) }
+        let api = Api { address: first.split_once(scheme).expect("an address").1.trim_end().to_owned() };
+        Self { child, lines, log, api }
     }
 
     pub(crate) fn id(&self) -> u32 {

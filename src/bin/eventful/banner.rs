@@ -1,6 +1,5 @@
 //! The lines of a server at its start.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,10 +9,10 @@ use crate::spans;
 use crate::terminal::say;
 
 /// Prints where the server is, what it does, what it found, and how much it can remember.
-pub(crate) fn introduce(address: SocketAddr, handler: &str, data: Option<&Path>, eventful: &Eventful) {
-    say(&format!("eventful {} listens on http://{address}", env!("CARGO_PKG_VERSION")));
-    say(&format!("  API          http://{address}/v1/events, described by http://{address}/openapi.json"));
-    say(&format!("  metrics      http://{address}/metrics"));
+pub(crate) fn introduce(url: &str, handler: &str, data: Option<&Path>, eventful: &Eventful) {
+    say(&format!("eventful {} listens on {url}", env!("CARGO_PKG_VERSION")));
+    say(&format!("  API          {url}/v1/events, described by {url}/openapi.json"));
+    say(&format!("  metrics      {url}/metrics"));
     say(&format!("  handler      {handler}"));
     match (data, eventful.recovery()) {
         (Some(directory), Some(recovery)) => {
@@ -22,10 +21,10 @@ pub(crate) fn introduce(address: SocketAddr, handler: &str, data: Option<&Path>,
         _ => say("  persistence  memory: events that have not ended are lost when this program ends"),
     }
     if eventful.recovery().is_some_and(|recovery| recovery.paused) {
-        say(&format!("  paused       no event is handled until: curl -X POST http://{address}/v1/resume"));
+        say(&format!("  paused       no event is handled until: curl -X POST {url}/v1/resume"));
     }
     say(&format!("  limits       {}", limits(eventful.config())));
-    say(&format!("  try          curl -i http://{address}/v1/events -H 'Idempotency-Key: hello-1' -d 'hello, world'"));
+    say(&format!("  try          curl -i {url}/v1/events -H 'Idempotency-Key: hello-1' -d 'hello, world'"));
 }
 
 fn found(recovery: &Recovery, eventful: &Eventful) -> String {

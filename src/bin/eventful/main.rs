@@ -32,6 +32,8 @@ mod signals;
 mod source;
 mod spans;
 mod terminal;
+#[cfg(feature = "tls")]
+mod tls;
 mod tuning;
 mod types;
 mod unrepeated;

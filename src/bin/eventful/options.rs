@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use eventful::http::{Host, Limits};
+use eventful::http::{FrontConfig, Host, Limits, Network, Origin};
 use eventful::{
     Config, Durability,
     engine::{FailedOverflow, InvalidPolicy},
@@ -225,6 +225,16 @@ pub(crate) struct ServeOptions {
     allow_host: Vec<Host>,
     #[command(flatten)]
     pub(crate) access: AccessOptions,
+    /// A proxy, or a network of them such as 10.0.0.0/8, whose X-Forwarded-Host and X-Forwarded-For are believed; may be
+    /// repeated
+    #[arg(long, env = "EVENTFUL_TRUSTED_PROXY", value_delimiter = ',', value_name = "NET")]
+    trusted_proxy: Vec<Network>,
+    /// A site whose pages may call, such as https://app.example (CORS); may be repeated
+    #[arg(long, env = "EVENTFUL_CORS_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
+    cors_origin: Vec<Origin>,
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    pub(crate) tls: crate::tls::TlsOptions,
     #[command(flatten)]
     tuning: TuningOptions,
     /// The tables of the file.
@@ -300,8 +310,16 @@ impl ServeOptions {
         Ok(config)
     }
 
+    /// Returns the configuration of the front, without tokens.
+    pub(crate) fn front(&self) -> FrontConfig {
+        let mut front = FrontConfig::from(self.limits());
+        front.trusted_proxies.clone_from(&self.trusted_proxy);
+        front.cors_origins.clone_from(&self.cors_origin);
+        front
+    }
+
     /// Returns the limits on clients.
-    pub(crate) fn limits(&self) -> Limits {
+    fn limits(&self) -> Limits {
         let mut limits = Limits::default();
         limits.max_inflight_bytes = self.max_inflight_bytes;
         limits.header_timeout = self.keep_alive;

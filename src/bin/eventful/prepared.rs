@@ -15,6 +15,8 @@ pub(crate) struct Prepared {
     pub(crate) config: Config,
     pub(crate) front: FrontConfig,
     pub(crate) handler: EventRouter,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<eventful::http::Tls>,
 }
 
 /// Options that no server can be started with.
@@ -45,13 +47,19 @@ impl Prepared {
         let config = options.config().map_err(Invalid::of)?;
         config.validate().map_err(Invalid::of)?;
         let tables = &options.tables;
-        let mut front = FrontConfig::from(options.limits());
+        let mut front = options.front();
         front.access = options.access.access(options.listen, &tables.access).map_err(Invalid::of)?;
         let source = |(name, source): (&String, _)| Source::new(name, source).map_err(Invalid::of);
         front.sources = tables.sources.iter().map(source).collect::<Result<_, _>>()?;
         let handler = handler(options, &config).map_err(|error| Invalid::of(format_args!("{error:#}")))?;
         front.targets = Some(handler.states().clone()).filter(|_| handler.has_targets());
-        Ok(Self { config, front, handler })
+        Ok(Self {
+            config,
+            front,
+            handler,
+            #[cfg(feature = "tls")]
+            tls: options.tls.tls().map_err(Invalid::of)?,
+        })
     }
 }
 

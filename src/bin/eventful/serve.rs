@@ -25,8 +25,13 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     for what in check::compared(&prepared, &options).contradictions() {
         tracing::warn!("{what}");
     }
-    let Prepared { config, mut front, handler } = prepared;
-    let mut signals = Signals::listen()?;
+    #[cfg(feature = "tls")]
+    let tls = prepared.tls.clone();
+    let Prepared { config, mut front, handler, .. } = prepared;
+    #[cfg(feature = "tls")]
+    let mut signals = Signals::listen(tls.clone().map(|tls| move || crate::tls::reload(&tls)))?;
+    #[cfg(not(feature = "tls"))]
+    let mut signals = Signals::listen(None::<fn()>)?;
     let handlers = handler.descriptors_of_a_run().saturating_mul(config.concurrency.get() as u64);
     front.limits.max_connections = descriptors::share(front.limits.max_connections, handlers);
     let listener = bind(options.listen).await?;
@@ -38,10 +43,20 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         _ = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
     };
     let eventful = started?;
-    banner::introduce(address, &words, options.data.as_deref(), &eventful);
+    #[cfg(feature = "tls")]
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    #[cfg(not(feature = "tls"))]
+    let scheme = "http";
+    banner::introduce(&format!("{scheme}://{address}"), &words, options.data.as_deref(), &eventful);
 
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
+    #[cfg(feature = "tls")]
+    let server = match tls {
+        Some(tls) => tokio::spawn(http::serve(tls.listener(listener), eventful.clone(), front, stopped)),
+        None => tokio::spawn(http::serve(listener, eventful.clone(), front, stopped)),
+    };
+    #[cfg(not(feature = "tls"))]
     let server = tokio::spawn(http::serve(listener, eventful.clone(), front, stopped));
     let signal = signals.next().await;
     say(&format!("{signal}: taking no more events; once more ends at once"));

@@ -10,6 +10,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+/// The signal of a terminal that closes, and of an operator who has changed a file.
+const HANGUP: &str = "SIGHUP";
+
 /// The exit code of a program that a second signal ended.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -23,14 +26,15 @@ const LAST_RESORT: Duration = Duration::from_secs(2);
 pub(crate) struct Signals(UnboundedReceiver<&'static str>);
 
 impl Signals {
-    pub(crate) fn listen() -> anyhow::Result<Self> {
+    /// With something to reload, SIGHUP asks for that instead.
+    pub(crate) fn listen(reload: Option<impl Fn() + Send + 'static>) -> anyhow::Result<Self> {
         let (sender, receiver) = unbounded_channel();
         let listen = || -> io::Result<()> {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let listeners = Listeners::start(&runtime)?;
             thread::Builder::new()
                 .name("signals".to_owned())
-                .spawn(move || runtime.block_on(listeners.forward(&sender)))?;
+                .spawn(move || runtime.block_on(listeners.forward(&sender, reload)))?;
             Ok(())
         };
         listen().context("signals cannot be received")?;
@@ -67,9 +71,15 @@ impl Listeners {
         })
     }
 
-    async fn forward(mut self, to: &UnboundedSender<&'static str>) {
-        for count in 1.. {
+    async fn forward(mut self, to: &UnboundedSender<&'static str>, reload: Option<impl Fn()>) {
+        let mut count = 0;
+        loop {
             let name = self.next().await;
+            if let Some(reload) = reload.as_ref().filter(|_| name == HANGUP) {
+                reload();
+                continue;
+            }
+            count += 1;
             // It may have ended already.
             let _sent = to.send(name);
             // The first signal asks for a drain; only the second one sets this limit.
@@ -92,7 +102,7 @@ impl Listeners {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.quit.recv() => "SIGQUIT",
-            _ = hangup => "SIGHUP",
+            _ = hangup => HANGUP,
         }
     }
 }

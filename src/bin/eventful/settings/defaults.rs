@@ -91,6 +91,8 @@ fn example(kind: &str) -> &'static str {
         "URL" => "http://127.0.0.1:9000/hook",
         "CMD" => "./handle.sh",
         "HOST" => "events.example",
+        "NET" => "10.0.0.0/8",
+        "ORIGIN" => "https://app.example",
         "PATTERN:SETTINGS" => "order.*:concurrency=8",
         _ => "/etc/eventful/file",
     }
