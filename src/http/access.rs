@@ -22,6 +22,8 @@ pub struct AccessConfig {
     pub submit: Vec<SecretRef>,
     /// Tokens that read events and numbers.
     pub read: Vec<SecretRef>,
+    /// Tokens of workers, which take events, with their payloads, and settle them.
+    pub work: Vec<SecretRef>,
     /// Tokens that do everything.
     pub operate: Vec<SecretRef>,
 }
@@ -29,7 +31,7 @@ pub struct AccessConfig {
 /// Access: the tokens of callers, by what they allow. Without any token every call is open.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    tokens: [Vec<Secret>; 3],
+    tokens: [Vec<Secret>; 4],
 }
 
 /// The role that a token gives.
@@ -37,6 +39,7 @@ pub struct Access {
 enum Role {
     Submit,
     Read,
+    Work,
     Operate,
 }
 
@@ -48,7 +51,7 @@ impl Access {
     /// [`NoSecret`] when one cannot be read.
     pub fn new(config: &AccessConfig) -> Result<Self, NoSecret> {
         let read = |tokens: &[SecretRef]| tokens.iter().map(SecretRef::read).collect::<Result<Vec<_>, _>>();
-        Ok(Self { tokens: [read(&config.submit)?, read(&config.read)?, read(&config.operate)?] })
+        Ok(Self { tokens: [read(&config.submit)?, read(&config.read)?, read(&config.work)?, read(&config.operate)?] })
     }
 
     /// Returns whether every call is open to all.
@@ -74,7 +77,7 @@ impl Access {
             return Ok(());
         }
         let name = needed.name();
-        Err(if known == [false; 3] {
+        Err(if known == [false; 4] {
             // Unknown and insufficient are different mistakes, with different remedies.
             Problem::new(ProblemKind::Unauthorized, "the token is not known: send another one")
         } else {
@@ -89,6 +92,7 @@ impl Role {
         match self {
             Self::Submit => "submit",
             Self::Read => "read",
+            Self::Work => "work",
             Self::Operate => "operate",
         }
     }
@@ -103,6 +107,8 @@ fn role_for(method: &Method, path: &str) -> Option<Role> {
         // Sources have signatures of their own.
         _ if path.starts_with("/in/") => None,
         "/v1/events" | "/v1/events/batch" if *method == Method::POST => Some(Role::Submit),
+        "/v1/lease" => Some(Role::Work),
+        _ if path.starts_with("/v1/runs/") => Some(Role::Work),
         _ if is_read => Some(Role::Read),
         _ => Some(Role::Operate),
     }

@@ -1,4 +1,4 @@
-//! The numbers, as Prometheus text (format 0.0.4) and as JSON.
+//! The numbers, as Prometheus text (format 0.0.4), as OpenMetrics text (1.0) and as JSON.
 
 use core::fmt::{self, Write as _};
 use std::format;
@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::response::IntoResponse;
 use serde_json::{Map, Value};
 
@@ -17,16 +18,57 @@ use super::problem::Problem;
 use super::targets::{TargetState, Targets};
 use crate::engine::Histogram;
 
-/// `GET /metrics`
-pub(super) async fn metrics(State(front): State<Arc<Front>>) -> Result<impl IntoResponse, Problem> {
+/// `GET /metrics`: as OpenMetrics 1.0 when that is accepted, else as Prometheus text.
+pub(super) async fn metrics(State(front): State<Arc<Front>>, headers: HeaderMap) -> Result<impl IntoResponse, Problem> {
     let stats = front.eventful.stats()?;
+    let form = if accepts_openmetrics(&headers) { TextForm::OpenMetrics } else { TextForm::Prometheus };
     let mut text = String::with_capacity(16 << 10);
     let targets = states(&front);
     for family in families(&stats, &targets) {
         // Writing into memory does not fail.
-        let _written = write_family(&family, &mut text);
+        let _written = write_family(&family, form, &mut text);
     }
-    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+    if form == TextForm::OpenMetrics {
+        text.push_str("# EOF\n");
+    }
+    Ok(([(CONTENT_TYPE, form.content_type()), (VARY, "accept")], text))
+}
+
+/// The form of numbers as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TextForm {
+    Prometheus,
+    OpenMetrics,
+}
+
+impl TextForm {
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+
+    /// The upper bound of a bucket, which is a float in OpenMetrics.
+    fn bound(self, bound: String) -> String {
+        if self == Self::OpenMetrics && bound.bytes().all(|byte| byte.is_ascii_digit()) { bound + ".0" } else { bound }
+    }
+}
+
+/// Returns whether OpenMetrics 1.0 is among what is accepted, with any weight but zero: a client that names it prefers it.
+fn accepts_openmetrics(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/openmetrics-text"));
+        let mut parameters = parts.filter_map(|part| part.split_once('='));
+        is_named
+            && parameters.all(|(name, value)| match name {
+                "version" => value.starts_with("1."),
+                "q" => value.parse::<f32>().is_ok_and(|weight| weight > 0.0),
+                _ => true,
+            })
+    })
 }
 
 /// `GET /v1/stats`: the same numbers under the same names without the prefix, label values as keys.
@@ -42,24 +84,31 @@ fn states(front: &Front) -> Vec<TargetState> {
     front.targets.as_ref().map(Targets::states).unwrap_or_default()
 }
 
-fn write_family(MetricFamily { name, help, numbers }: &MetricFamily<'_>, out: &mut String) -> fmt::Result {
+fn write_family(
+    MetricFamily { name, help, numbers }: &MetricFamily<'_>,
+    form: TextForm,
+    out: &mut String,
+) -> fmt::Result {
     let kind = match numbers {
         MetricNumbers::Counter(_) | MetricNumbers::Counters(..) => "counter",
         MetricNumbers::Gauge(_) | MetricNumbers::Gauges(..) => "gauge",
         MetricNumbers::Histogram(_) => "histogram",
     };
-    writeln!(out, "# HELP eventful_{name} {help}\n# TYPE eventful_{name} {kind}")?;
+    // There the family of a counter is named without what its sample ends with.
+    let family = if form == TextForm::OpenMetrics { name.strip_suffix("_total").unwrap_or(name) } else { name };
+    writeln!(out, "# HELP eventful_{family} {help}\n# TYPE eventful_{family} {kind}")?;
     match numbers {
         MetricNumbers::Counter(number) | MetricNumbers::Gauge(number) => writeln!(out, "eventful_{name} {number}"),
         MetricNumbers::Counters(label, rows) | MetricNumbers::Gauges(label, rows) => {
             rows.iter().try_for_each(|(value, number)| writeln!(out, "eventful_{name}{{{label}=\"{value}\"}} {number}"))
         }
-        MetricNumbers::Histogram(histogram) => write_histogram(name, histogram, out),
+        MetricNumbers::Histogram(histogram) => write_histogram(name, histogram, form, out),
     }
 }
 
-fn write_histogram(name: &str, histogram: &Histogram, out: &mut String) -> fmt::Result {
+fn write_histogram(name: &str, histogram: &Histogram, form: TextForm, out: &mut String) -> fmt::Result {
     for (bound, count) in buckets(histogram) {
+        let bound = form.bound(bound);
         writeln!(out, "eventful_{name}_bucket{{le=\"{bound}\"}} {count}")?;
     }
     writeln!(out, "eventful_{name}_sum {}", seconds(micros(histogram)))?;

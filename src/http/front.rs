@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::envelope::OVERHEAD_BYTES;
+use super::fact_log::FactLog;
 use super::front_config::FrontConfig;
 use super::limits::Limits;
 use super::sources::Source;
 use super::targets::Targets;
-use crate::runtime::Eventful;
+use crate::runtime::{Eventful, LeaseDesk};
 
 /// The state that all calls share.
 #[derive(Debug)]
@@ -20,17 +21,22 @@ pub(super) struct Front {
     /// By their names.
     pub(super) sources: BTreeMap<String, Source>,
     pub(super) targets: Option<Targets>,
+    /// Absent when no worker takes events.
+    pub(super) leases: Option<LeaseDesk>,
+    /// For those who follow.
+    pub(super) facts: FactLog,
     /// For requests, and for responses that wait for their client.
     pub(super) budget: Arc<Budget>,
 }
 
 impl Front {
     pub(super) fn new(eventful: Eventful, config: FrontConfig) -> Self {
-        let FrontConfig { limits, sources, targets, access: _, cors_origins: _, trusted_proxies: _ } = config;
+        let FrontConfig { limits, sources, targets, leases, access: _, cors_origins: _, trusted_proxies: _ } = config;
+        let facts = FactLog::new(eventful.wall());
         // The largest event that is allowed must be possible.
         let largest = eventful.config().max_event_bytes.saturating_add(OVERHEAD_BYTES);
         let budget = Budget::new(limits.max_inflight_bytes.max(largest));
         let sources = sources.into_iter().map(|source| (source.name().to_string(), source)).collect();
-        Self { eventful, limits, sources, targets, budget }
+        Self { eventful, limits, sources, targets, leases, facts, budget }
     }
 }

@@ -11,6 +11,7 @@ use super::limits::Limits;
 use super::proxies::{Network, Proxies};
 use super::sources::Source;
 use super::targets::Targets;
+use crate::runtime::LeaseDesk;
 
 /// The configuration of a front: what clients may use, who may call what, and who sends in a form of their own.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,8 @@ pub struct FrontConfig {
     pub access: Access,
     /// Targets of the handler, to be shown and operated. None by default.
     pub targets: Option<Targets>,
+    /// The desk at which workers take events, when it is the handler of the engine. None by default.
+    pub leases: Option<LeaseDesk>,
     /// Sites whose pages may call (CORS). None by default: a page of another site is refused by its `Origin`.
     pub cors_origins: Vec<Origin>,
     /// Proxies that are believed. None by default.

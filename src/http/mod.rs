@@ -14,6 +14,9 @@
 //! | [`targets`] | targets of deliveries: the number of attempts at once, and circuits |
 //! | `batch`, `lines`, `line_results`, `spool` | batches, an event for each line |
 //! | `records`, `filter`, `operate` | reads of events, and the calls of operators |
+//! | `lease` | workers that take events |
+//! | `facts`, `fact_log`, `fact_json` | facts as they happen |
+//! | `trace` | the trace that an event is part of |
 //! | `families`, `exposition`, `health` | numbers as JSON and as Prometheus text; liveness and readiness |
 //! | `problem` | errors, as RFC 9457 has them |
 //! | `query`, `path`, [`rfc3339`], [`duration`], `base64` | parts of requests and responses |
@@ -37,6 +40,9 @@ mod door;
 pub mod duration;
 mod envelope;
 mod exposition;
+mod fact_json;
+mod fact_log;
+mod facts;
 mod families;
 mod filter;
 mod front;
@@ -45,6 +51,7 @@ mod h2;
 mod header_form;
 mod health;
 mod hosts;
+mod lease;
 mod limits;
 mod line_results;
 mod lines;
@@ -72,6 +79,7 @@ pub mod targets;
 mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;
+mod trace;
 pub mod webhook;
 
 pub use access::{Access, AccessConfig};

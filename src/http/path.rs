@@ -36,20 +36,23 @@ pub(super) fn key(id: PathId, RawQuery(query): RawQuery) -> Result<Key, Problem>
     Key::new(source.as_deref().unwrap_or_default(), &id).map_err(Problem::invalid)
 }
 
-/// The same, and the value of one more parameter.
-pub(super) fn key_and(id: PathId, RawQuery(query): RawQuery, more: &str) -> Result<(Key, Option<String>), Problem> {
+/// The values of two more parameters.
+type Two = [Option<String>; 2];
+
+/// The same, and the values of two more parameters.
+pub(super) fn key_and(id: PathId, RawQuery(query): RawQuery, more: [&str; 2]) -> Result<(Key, Two), Problem> {
     let Path(InPath { id }) =
         id.map_err(|_| Problem::invalid("the id is not UTF-8: encode it as UTF-8, then percent-encode it"))?;
-    let [source, value] = query::parse(query.as_deref(), ["source", more])?;
+    let ([source], values) = query::split(query.as_deref(), ["source"], more)?;
     let key = Key::new(source.as_deref().unwrap_or_default(), &id).map_err(Problem::invalid)?;
-    Ok((key, value))
+    Ok((key, values))
 }
 
-/// The key that `/v1/event?id=&source=` names, and the value of one more parameter.
-pub(super) fn key_in_query_and(RawQuery(query): RawQuery, more: &str) -> Result<(Key, Option<String>), Problem> {
-    let [id, source, value] = query::parse(query.as_deref(), ["id", "source", more])?;
+/// The key that `/v1/event?id=&source=` names, and the values of two more parameters.
+pub(super) fn key_in_query_and(RawQuery(query): RawQuery, more: [&str; 2]) -> Result<(Key, Two), Problem> {
+    let ([id, source], values) = query::split(query.as_deref(), ["id", "source"], more)?;
     let id = id.ok_or_else(|| Problem::invalid("there is no id: give it as ?id=, and the source as &source="))?;
-    Ok((Key::new(source.as_deref().unwrap_or_default(), &id).map_err(Problem::invalid)?, value))
+    Ok((Key::new(source.as_deref().unwrap_or_default(), &id).map_err(Problem::invalid)?, values))
 }
 
 /// The key that `/v1/event?id=&source=` names.

@@ -29,6 +29,7 @@ pub(super) enum ProblemKind {
     Timeout,
     Conflict,
     NotFailed,
+    Stale,
     Completed,
     TooLarge,
     UnsupportedMediaType,
@@ -62,6 +63,7 @@ impl ProblemKind {
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "Another payload has this key"),
             Self::NotFailed => (StatusCode::CONFLICT, "not_failed", "The event has not failed"),
             Self::Completed => (StatusCode::CONFLICT, "completed", "The event was completed before"),
+            Self::Stale => (StatusCode::CONFLICT, "stale", "The run does not count"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The event is too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The form of the event is not known")

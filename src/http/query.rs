@@ -3,12 +3,14 @@
 use core::fmt::Display;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
+use core::time::Duration;
 use std::borrow::Cow;
 use std::format;
 use std::string::String;
 
 use percent_encoding::percent_decode;
 
+use super::duration;
 use super::problem::Problem;
 use super::rfc3339;
 use crate::engine::Timestamp;
@@ -78,6 +80,18 @@ pub(super) fn time(name: &str, value: Option<&str>) -> Result<Option<Timestamp>,
     let Some(value) = value else { return Ok(None) };
     let refused = || Problem::invalid(format!("{name} is {value:?}: give a time such as 2023-11-14T22:13:20Z"));
     rfc3339::parse(value).map(Some).ok_or_else(refused)
+}
+
+/// The longest that a call may wait: proxies cut a connection on which nothing is sent for 60 s.
+const LONGEST_WAIT: Duration = Duration::from_secs(55);
+
+/// The time for which a call is to wait, as this parameter has it.
+pub(super) fn wait(name: &str, text: &str) -> Result<Duration, Problem> {
+    let wait = duration::parse(text).map_err(|why| Problem::invalid(format!("{name}: {why}")))?;
+    if wait > LONGEST_WAIT {
+        return Err(Problem::invalid(format!("{name} is {text:?}: wait for {LONGEST_WAIT:?} at most, and call again")));
+    }
+    Ok(wait)
 }
 
 fn unknown(name: &str, names: &[&str]) -> Problem {

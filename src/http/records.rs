@@ -26,14 +26,25 @@ type RecordAnswer = Result<([(axum::http::HeaderName, &'static str); 1], String)
 
 /// `GET /v1/events/{id}`
 pub(super) async fn get(State(front): State<Arc<Front>>, id: PathId, query: RawQuery) -> RecordAnswer {
-    let (key, payload) = path::key_and(id, query, "payload")?;
-    show(&front, &key, query::flag("payload", payload.as_deref())?).await
+    let (key, more) = path::key_and(id, query, ["payload", "wait"])?;
+    show_then(&front, &key, more).await
 }
 
 /// `GET /v1/event`: the same, with the id in the query.
 pub(super) async fn get_by_query(State(front): State<Arc<Front>>, query: RawQuery) -> RecordAnswer {
-    let (key, payload) = path::key_in_query_and(query, "payload")?;
-    show(&front, &key, query::flag("payload", payload.as_deref())?).await
+    let (key, more) = path::key_in_query_and(query, ["payload", "wait"])?;
+    show_then(&front, &key, more).await
+}
+
+/// Shows a record, with `wait` once it is terminal or that time is up.
+async fn show_then(front: &Front, key: &Key, [payload, wait]: [Option<String>; 2]) -> RecordAnswer {
+    let payload = query::flag("payload", payload.as_deref())?;
+    if let Some(wait) = wait {
+        let wait = query::wait("wait", &wait)?;
+        // Whatever came of it: what there is now is shown.
+        let _ended = tokio::time::timeout(wait, front.eventful.wait(key)).await;
+    }
+    show(front, key, payload).await
 }
 
 async fn show(front: &Front, key: &Key, payload: bool) -> RecordAnswer {
@@ -165,13 +176,13 @@ impl<'a> RecordBody<'a> {
 
 /// A payload, byte for byte: as it is when it is UTF-8, else in base64.
 #[derive(Serialize)]
-struct PayloadBody<'a> {
+pub(super) struct PayloadBody<'a> {
     payload: Cow<'a, str>,
     payload_encoding: &'static str,
 }
 
 impl<'a> PayloadBody<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
         match str::from_utf8(bytes) {
             Ok(text) => Self { payload: Cow::Borrowed(text), payload_encoding: "utf-8" },
             Err(_) => Self { payload: Cow::Owned(base64::encode(bytes)), payload_encoding: "base64" },

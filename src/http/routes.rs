@@ -15,7 +15,7 @@ use super::front_config::FrontConfig;
 use super::problem::{Problem, ProblemKind};
 use super::sources::receive;
 use super::targets;
-use super::{batch, exposition, health, operate, records, submit};
+use super::{batch, exposition, facts, health, lease, operate, records, submit};
 use crate::runtime::Eventful;
 
 /// The calls of the front, to be served alone or as a part of another router.
@@ -41,6 +41,10 @@ pub(super) fn all(front: Arc<Front>) -> Router {
         // An id may be one that no path can carry.
         .route("/v1/event", get(records::get_by_query).delete(operate::discard_by_query))
         .route("/v1/event/redrive", post(operate::redrive_by_query))
+        .route("/v1/lease", post(lease::lease))
+        .route("/v1/runs/{run}/extend", post(lease::extend))
+        .route("/v1/runs/{run}/settle", post(lease::settle))
+        .route("/v1/facts", get(facts::facts))
         .route("/in/{source}", post(receive::receive).get(receive::challenge))
         .route("/v1/redrive", post(operate::redrive_all))
         .route("/v1/discard", post(operate::discard_all))

@@ -14,7 +14,7 @@ use super::cloud_events::{self, CloudEventsMode, InvalidCloudEvent};
 use super::front::Front;
 use super::problem::{Problem, ProblemKind};
 use super::timeouts::Timeouts;
-use super::{body, coding, envelope, header_form, line_results, taken};
+use super::{body, coding, envelope, header_form, line_results, taken, trace};
 use crate::engine::Event;
 
 /// `POST /v1/events`
@@ -49,7 +49,7 @@ impl Front {
     ) -> Response {
         let (head, body) = request.into_parts();
         let event = match self.read_event(&head, body, timeouts).await {
-            Ok(SubmittedBody::Single(event)) => event,
+            Ok(SubmittedBody::Single(event)) => trace::with_trace(event, &head.headers),
             Ok(SubmittedBody::Batch(events)) => return self.submit_all(events).await,
             Err(problem) => {
                 // What makes no event is counted by the engine, too, so that all refusals are in one place.

@@ -5,6 +5,7 @@
 //! | `webhook-id` | [`id`]: unique over all sources, and [`key`] reads it back |
 //! | `eventful-source`, `eventful-type` | [`text`], which [`untext`] reads back |
 //! | `eventful-attributes` | [`attributes`]: `name=value,name=value`, as the W3C's `baggage` header |
+//! | `traceparent`, `tracestate` | [`trace`]: the trace of the request that brought it |
 //! | `eventful-scheduled-for` | [`scheduled_for`]: the time before which it was not to start, when it had one |
 //!
 //! A server that receives an event with these headers rebuilds its key, its type and its attributes from them.
@@ -16,6 +17,7 @@ use std::string::{String, ToString as _};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::rfc3339::Rfc3339;
+use super::trace::{TRACEPARENT, TRACESTATE, is_traceparent};
 use crate::engine::{Event, InvalidEvent, InvalidKey, Key};
 
 /// The same, and what separates names, values and attributes.
@@ -112,6 +114,14 @@ pub fn text(text: &str) -> String {
 /// The text whose header value this is; none when it is not UTF-8.
 pub fn untext(value: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(value).decode_utf8().ok()
+}
+
+/// The headers `traceparent` and `tracestate` (W3C Trace Context) of this event, when a request brought it that was part
+/// of a trace: they are its attributes of these names.
+pub fn trace(event: &Event) -> impl Iterator<Item = (&'static str, &str)> {
+    let parent = event.attributes().value(TRACEPARENT).filter(|text| is_traceparent(text));
+    let state = event.attributes().value(TRACESTATE).filter(|_| parent.is_some());
+    [(TRACEPARENT, parent), (TRACESTATE, state)].into_iter().filter_map(|(name, value)| Some((name, value?)))
 }
 
 /// The attributes of this event as the value of a header; nothing when it has none. How its payload is encoded is not

@@ -5,7 +5,7 @@ use eventful::Config;
 use eventful::http::sources::{Secret, SecretRef};
 use eventful::http::{Access, AccessConfig, FrontConfig};
 
-const CALLS: [(&str, &str, &str); 19] = [
+const CALLS: [(&str, &str, &str); 23] = [
     ("POST", "/v1/events", "submit"),
     ("POST", "/v1/events/batch", "submit"),
     ("GET", "/v1/events", "read"),
@@ -14,6 +14,10 @@ const CALLS: [(&str, &str, &str); 19] = [
     ("GET", "/v1/event?id=a", "read"),
     ("GET", "/v1/stats", "read"),
     ("GET", "/metrics", "read"),
+    ("GET", "/v1/facts?after=no", "read"),
+    ("POST", "/v1/lease", "work"),
+    ("POST", "/v1/runs/1-1/extend", "work"),
+    ("POST", "/v1/runs/1-1/settle", "work"),
     ("DELETE", "/v1/events/a", "operate"),
     ("DELETE", "/v1/events/batch", "operate"),
     ("DELETE", "/v1/event?id=a", "operate"),
@@ -31,7 +35,9 @@ const CALLS: [(&str, &str, &str); 19] = [
 async fn each_call_needs_a_token_that_allows_it() {
     let server = server().await;
     for (method, target, role) in CALLS {
-        for (token, allows) in [("s-token", "submit"), ("r-token", "read"), ("o-token", "all"), ("o-token-2", "all")] {
+        for (token, allows) in
+            [("s-token", "submit"), ("r-token", "read"), ("w-token", "work"), ("o-token", "all"), ("o-token-2", "all")]
+        {
             let answer = call(&server, method, target, &format!("Bearer {token}")).await;
             let is_allowed = allows == role || allows == "all";
             assert_eq!((answer.0 != 403, answer.0 != 401), (is_allowed, true), "{method} {target} with {token}");
@@ -87,6 +93,7 @@ async fn server() -> TestServer {
     let tokens = |texts: &[&str]| texts.iter().map(|text| SecretRef::Given(Secret::new(text))).collect();
     let mut config = AccessConfig::default();
     (config.submit, config.read) = (tokens(&["s-token"]), tokens(&["other", "r-token"]));
+    config.work = tokens(&["w-token"]);
     config.operate = tokens(&["o-token", "o-token-2"]);
     let mut front = FrontConfig::default();
     front.access = Access::new(&config).expect("tokens");

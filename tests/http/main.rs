@@ -8,8 +8,10 @@ mod connections;
 #[path = "../harness/disk.rs"]
 mod disk;
 mod doors;
+mod facts;
 mod failed;
 mod h2;
+mod leases;
 mod limits;
 mod numbers;
 mod operator;

@@ -114,6 +114,11 @@ async fn values_are_refused_with_line_and_column() {
         ),
         ("[access]\nread = [\"token\"]", "FILE:2:9: "),
         ("deliver = \"http://h/\"\nexec = \"true\"", "FILE: deliver and exec cannot be used together"),
+        ("pull = true\nexec = \"true\"", "FILE: exec and pull cannot be used together"),
+        (
+            "pull = true\n[targets.a]\nexec = \"true\"",
+            "pull gives every event to workers, and there are targets or routes",
+        ),
         ("max_event_bytes = 2000\nmax_bytes = 1000", "max_bytes is less than max_event_bytes"),
         ("[sources.a]\nid = \"json:/id\"", "source a: verify is missing"),
         ("[access]\nread = [{ file = \"/nonexistent/token\" }]", "/nonexistent/token cannot be read"),

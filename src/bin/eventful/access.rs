@@ -18,6 +18,9 @@ pub(crate) struct AccessOptions {
     /// A file with a token that reads events and numbers; may be repeated
     #[arg(long, env = "EVENTFUL_READ_TOKEN_FILE", value_delimiter = ',', value_name = "FILE")]
     read_token_file: Vec<PathBuf>,
+    /// A file with a token of workers, which take events and settle them; may be repeated
+    #[arg(long, env = "EVENTFUL_WORK_TOKEN_FILE", value_delimiter = ',', value_name = "FILE")]
+    work_token_file: Vec<PathBuf>,
     /// A file with a token that does everything; may be repeated
     #[arg(long, env = "EVENTFUL_OPERATE_TOKEN_FILE", value_delimiter = ',', value_name = "FILE")]
     operate_token_file: Vec<PathBuf>,
@@ -54,6 +57,7 @@ impl AccessOptions {
         let mut config = file.clone();
         config.submit.extend(in_files(&self.submit_token_file));
         config.read.extend(in_files(&self.read_token_file));
+        config.work.extend(in_files(&self.work_token_file));
         config.operate.extend(in_files(&self.operate_token_file));
         let access = Access::new(&config).map_err(InvalidAccess::of)?;
         if access.is_open() && !self.allow_anyone && !listen.ip().to_canonical().is_loopback() {

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::contradictions::{Compared, mebibytes, memory_of_machine};
 use crate::options::{CheckOptions, ServeOptions};
 use crate::prepared::{Invalid, Prepared};
+use crate::routing::router::EventRouter;
 use crate::terminal::{say, warn};
 
 /// Reads everything that `serve` would, and reports contradictions. Exit code 1 when there are any.
@@ -33,7 +34,7 @@ pub(crate) fn compared<'a>(prepared: &'a Prepared, options: &'a ServeOptions) ->
         limits: &prepared.front.limits,
         sources: &options.tables.sources,
         targets: &options.tables.targets,
-        gaps: prepared.handler.gaps(),
+        gaps: prepared.handler.router().map(EventRouter::gaps).unwrap_or_default(),
         memory: memory_of_machine(),
     }
 }

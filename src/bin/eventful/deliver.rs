@@ -122,6 +122,9 @@ impl Deliver {
         if let Some(attributes) = webhook::attributes(event) {
             headers.insert("eventful-attributes", attributes.try_into()?);
         }
+        for (name, value) in webhook::trace(event) {
+            headers.insert(name, value.try_into()?);
+        }
         if let Some(scheduled_for) = webhook::scheduled_for(event) {
             headers.insert("eventful-scheduled-for", scheduled_for.try_into()?);
         }

@@ -16,7 +16,7 @@ use crate::settings::file::ConfigFile;
 use crate::settings::place::InvalidFile;
 
 /// The flags of `serve` that each choose a handler; one excludes the others.
-const HANDLERS: [&str; 2] = ["deliver", "exec"];
+const HANDLERS: [&str; 3] = ["deliver", "exec", "pull"];
 
 /// A mistake of the one who called the program.
 #[derive(Debug)]
@@ -114,8 +114,10 @@ fn with_file(
     let matches = command.try_get_matches_from(args).map_err(Mistaken::Usage)?;
     let serve = matches.subcommand_matches("serve").unwrap_or(&matches);
     let mut serve = ServeOptions::from_arg_matches(serve).map_err(Mistaken::Usage)?;
-    if serve.deliver.is_some() && serve.exec.is_some() {
-        return Err(whole(format!("{name}: deliver and exec cannot be used together: leave one of them out")));
+    let is_set = [serve.deliver.is_some(), serve.exec.is_some(), serve.pull];
+    let mut set = HANDLERS.iter().zip(is_set).filter_map(|(handler, is_set)| is_set.then_some(handler));
+    if let (Some(one), Some(other)) = (set.next(), set.next()) {
+        return Err(whole(format!("{name}: {one} and {other} cannot be used together: leave one of them out")));
     }
     serve.tables = file.tables;
     Ok((matches, Box::new(serve)))

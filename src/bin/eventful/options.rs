@@ -157,6 +157,9 @@ pub(crate) struct ServeOptions {
     /// Handle each event by this shell command, with the payload on its standard input
     #[arg(long, env = "EVENTFUL_EXEC", value_name = "CMD", value_parser = Unrepeated(ShellCommand::parse))]
     pub(crate) exec: Option<ShellCommand>,
+    /// Give each event to a worker that asks for it, by POST /v1/lease
+    #[arg(long, env = "EVENTFUL_PULL", conflicts_with_all = ["deliver", "exec"])]
+    pub(crate) pull: bool,
     /// Events that are handled at the same time
     #[arg(long, env = "EVENTFUL_CONCURRENCY", default_value_t = Config::default().concurrency, value_name = "N")]
     concurrency: NonZeroUsize,

@@ -6,15 +6,15 @@ use eventful::Config;
 use eventful::http::FrontConfig;
 use eventful::http::sources::Source;
 
+use crate::handler::Chosen;
 use crate::options::ServeOptions;
-use crate::routing::router::{DefaultTarget, EventRouter};
 
 /// Everything that a server is started with.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) config: Config,
     pub(crate) front: FrontConfig,
-    pub(crate) handler: EventRouter,
+    pub(crate) handler: Chosen,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<eventful::http::Tls>,
 }
@@ -51,8 +51,9 @@ impl Prepared {
         front.access = options.access.access(options.listen, &tables.access).map_err(Invalid::of)?;
         let source = |(name, source): (&String, _)| Source::new(name, source).map_err(Invalid::of);
         front.sources = tables.sources.iter().map(source).collect::<Result<_, _>>()?;
-        let handler = handler(options, &config).map_err(|error| Invalid::of(format_args!("{error:#}")))?;
-        front.targets = Some(handler.states().clone()).filter(|_| handler.has_targets());
+        let handler = Chosen::new(options, &config).map_err(|error| Invalid::of(format_args!("{error:#}")))?;
+        front.targets = handler.router().filter(|router| router.has_targets()).map(|router| router.states().clone());
+        front.leases = handler.leases();
         Ok(Self {
             config,
             front,
@@ -61,15 +62,4 @@ impl Prepared {
             tls: options.tls.tls().map_err(Invalid::of)?,
         })
     }
-}
-
-/// The handler of flags and tables.
-fn handler(options: &ServeOptions, config: &Config) -> anyhow::Result<EventRouter> {
-    let tables = &options.tables;
-    let signer = options.access.signer(&tables.signing.secrets)?;
-    if options.access.signs() && options.deliver.is_none() && tables.targets.is_empty() {
-        anyhow::bail!("--deliver-secret-file signs deliveries, and there are none: give a URL with --deliver");
-    }
-    let default = DefaultTarget { url: options.deliver.clone(), exec: options.exec.clone() };
-    EventRouter::new(default, (&tables.targets, &tables.routes), signer.as_ref(), config)
 }

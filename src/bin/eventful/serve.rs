@@ -9,9 +9,9 @@ use eventful::{Config, Eventful, StartError, http};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::handler::Chosen;
 use crate::options::ServeOptions;
 use crate::prepared::Prepared;
-use crate::routing::router::EventRouter;
 use crate::signals::{INTERRUPTED, Signals};
 use crate::terminal::say;
 use crate::{banner, check, descriptors, drain};
@@ -75,7 +75,7 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
 }
 
 /// Starts the engine, with all that its directory holds.
-async fn start(config: Config, options: &ServeOptions, handler: EventRouter) -> anyhow::Result<Eventful> {
+async fn start(config: Config, options: &ServeOptions, handler: Chosen) -> anyhow::Result<Eventful> {
     let builder = Eventful::builder().config(config);
     let Some(directory) = &options.data else { return Ok(builder.start(handler)?) };
     let builder = builder.journal(DiskStore::new(directory), options.durability()).on_recovery(show_replay());

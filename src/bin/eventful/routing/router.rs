@@ -1,4 +1,4 @@
-//! All targets and routes, as the handler.
+//! All targets and routes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use eventful::clock::SystemClock;
 use eventful::http::sources::{QUARANTINED, SecretRef};
 use eventful::http::targets::{TargetLimits, Targets};
 use eventful::http::{InvalidSigningKey, Signer};
-use eventful::{Attempt, Backoff, Config, Event, Failure, Handler};
+use eventful::{Attempt, Backoff, Config, Event, Failure};
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::config::{HeaderSource, RouteConfig, TargetConfig};
@@ -118,21 +118,14 @@ impl EventRouter {
         (unused.map(|(_, target)| target.name.as_str()).collect(), is_open)
     }
 
-    fn target(&self, event: &Event) -> Option<&RoutedTarget> {
-        let route = self.routes.iter().find(|route| route.fits(event));
-        self.targets.get(route.map(|route| route.target).or(self.fallback)?)
-    }
-}
-
-impl Handler for EventRouter {
-    async fn handle(&self, event: Event, attempt: Attempt) -> Result<(), Failure> {
-        if let Some(id) = event.attributes().value(QUARANTINED) {
-            return Err(Failure::permanent(format_args!(
-                "in quarantine: another payload came under the id {id:?}; discard this one, or submit it under an id of its own"
-            )));
-        }
-        match self.target(&event) {
-            Some(target) => target.attempt(&self.states, &event, &attempt).await,
+    /// Has the target of an event work on it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`], also when no route fits.
+    pub(crate) async fn work(&self, event: &Event, attempt: &Attempt) -> Result<(), Failure> {
+        match self.target(event) {
+            Some(target) => target.attempt(&self.states, event, attempt).await,
             None => Err(Failure::permanent(format_args!(
                 "no route fits source {:?} and type {:?}: add one to [[routes]], then redrive the event",
                 event.key().source(),
@@ -140,6 +133,23 @@ impl Handler for EventRouter {
             ))),
         }
     }
+
+    fn target(&self, event: &Event) -> Option<&RoutedTarget> {
+        let route = self.routes.iter().find(|route| route.fits(event));
+        self.targets.get(route.map(|route| route.target).or(self.fallback)?)
+    }
+}
+
+/// Fails an event that is in quarantine.
+///
+/// # Errors
+///
+/// The event is in quarantine: no handler gets it.
+pub(crate) fn refuse_quarantined(event: &Event) -> Result<(), Failure> {
+    let Some(id) = event.attributes().value(QUARANTINED) else { return Ok(()) };
+    Err(Failure::permanent(format_args!(
+        "in quarantine: another payload came under the id {id:?}; discard this one, or submit it under an id of its own"
+    )))
 }
 
 /// The target of a table.

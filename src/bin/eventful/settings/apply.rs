@@ -7,10 +7,11 @@ use super::file::{ConfigFile, FileSetting};
 use super::place::InvalidFile;
 
 /// Flags that a file does not have, with what it has instead.
-const OTHERWISE: [(&str, &str); 5] = [
+const OTHERWISE: [(&str, &str); 6] = [
     ("config", "a file names no other one: leave it out"),
     ("submit_token_file", "write [access] and submit = [{ file = \"PATH\" }]"),
     ("read_token_file", "write [access] and read = [{ file = \"PATH\" }]"),
+    ("work_token_file", "write [access] and work = [{ file = \"PATH\" }]"),
     ("operate_token_file", "write [access] and operate = [{ file = \"PATH\" }]"),
     ("deliver_secret_file", "write [signing] and secrets = [{ file = \"PATH\" }]"),
 ];

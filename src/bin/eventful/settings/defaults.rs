@@ -32,6 +32,7 @@ const TABLES: &str = r#"
 # [access]
 # submit = [{ file = "/run/secrets/submit" }]
 # read = [{ env = "READ_TOKEN" }]
+# work = [{ file = "/run/secrets/work" }]
 # operate = [{ file = "/run/secrets/operate" }]
 
 # What signs deliveries as Standard Webhooks has it: whsec_ and base64. All secrets sign.

@@ -1,0 +1,80 @@
+"""A worker in Python: takes events from a server that was started with `eventful serve --pull`, and settles them.
+
+    python3 worker.py http://127.0.0.1:8080 [COUNT]
+
+Ends after COUNT events; without it, never. EVENTFUL_TOKEN is the token, when the server asks for one. It needs nothing
+but Python's standard library.
+"""
+
+import base64
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+
+
+def call(url, body):
+    """Posts JSON, and returns the status and the JSON of the response."""
+    headers = {"content-type": "application/json"}
+    if token := os.environ.get("EVENTFUL_TOKEN"):
+        headers["authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
+    try:
+        # Longer than the server waits for events.
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def payload(event):
+    """The payload of an event, as bytes."""
+    if event["payload_encoding"] == "base64":
+        return base64.b64decode(event["payload"])
+    return event["payload"].encode()
+
+
+def handle(event):
+    """Works on one event. An exception is tried again; what can never succeed raises ValueError."""
+    data = payload(event)
+    if data == b"never":
+        raise ValueError("this can never succeed")
+    print(f"{event['id']} (attempt {event['attempt']}): {len(data)} bytes", flush=True)
+
+
+def outcome(event):
+    """What became of this event, as the server reads it."""
+    try:
+        handle(event)
+        return {"outcome": "done"}
+    except ValueError as error:
+        return {"outcome": "permanent", "error": str(error)}
+    except Exception as error:
+        return {"outcome": "retry", "error": str(error)}
+
+
+def work(server, count):
+    """Takes events and settles them until there were as many as that."""
+    settled = 0
+    while count is None or settled < count:
+        try:
+            status, leased = call(f"{server}/v1/lease", {"max": 10, "wait": "20s"})
+        except OSError as error:
+            print(f"the server cannot be reached: {error}", file=sys.stderr)
+            status, leased = None, {}
+        if status != 200:
+            # Down, restarting or overloaded: come back later.
+            time.sleep(1)
+            continue
+        for event in leased["events"]:
+            status, answer = call(f"{server}/v1/runs/{event['run']}/settle", outcome(event))
+            if status == 409:
+                # It took longer than its deadline, or an operator has discarded it: another run may have it now.
+                print(f"{event['id']}: {answer['detail']}", file=sys.stderr)
+            settled += 1
+
+
+if __name__ == "__main__":
+    work(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else None)
