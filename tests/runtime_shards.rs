@@ -237,6 +237,20 @@ async fn subscription_gets_the_facts_of_every_shard_and_then_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn subscription_waits_for_the_next_fact_of_any_shard() {
+    let eventful = sharded(Config::default(), succeed);
+    let mut subscription = eventful.subscribe(10).expect("it is sound");
+    for id in ids() {
+        // The reader waits before there is a fact: of the acceptance, the start and the end.
+        let (first, submitted) = tokio::join!(subscription.recv(), eventful.submit(event(&id)));
+        assert_eq!(submitted, Ok(Submitted::Accepted));
+        for notice in [first, subscription.recv().await, subscription.recv().await] {
+            assert!(matches!(notice, Some(Notice::Fact(_))), "{id}: {notice:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn slow_subscription_reads_how_much_it_lost() {
     let eventful = sharded(Config::default(), succeed);
     let mut subscription = eventful.subscribe(1).expect("it is sound");
@@ -305,7 +319,8 @@ async fn last_handle_ends_every_shard() {
     submit_all(&eventful).await;
     let mut subscription = eventful.subscribe(1000).expect("it is sound");
     drop(eventful);
-    while subscription.recv().await.is_some() {}
+    let ended = async { while subscription.recv().await.is_some() {} };
+    tokio::time::timeout(60 * SECOND, ended).await.expect("all have ended");
 }
 
 #[tokio::test]

@@ -136,12 +136,17 @@ async fn shard_that_cannot_be_opened_refuses_the_start() {
 async fn time_of_every_shard_is_behind_that_of_every_journal() {
     let journals = Journals::new(SHARDS);
     let at = Timestamp::from_micros;
-    let ahead = Arc::new(ManualClock::new(at(5_000_000)));
-    let eventful = journals.builder(SHARDS).clock(ahead).open(succeed).await.expect("new journals");
+    let clock = Arc::new(ManualClock::new(at(1_000_000)));
+    let eventful = journals.builder(SHARDS).clock(clock.clone()).open(succeed).await.expect("new journals");
+    // Later, only the last shard has a fact.
+    clock.advance(4 * SECOND);
+    let last = ids().find(|id| eventful.shard_of(&key(id)) == Shard::new(SHARDS - 1)).expect("it has some");
+    eventful.submit(event(&last)).await.expect("room");
     let _ = eventful.shutdown(Some(SECOND)).await;
-    let behind = Arc::new(ManualClock::new(at(1_000_000)));
+
+    let behind = Arc::new(ManualClock::new(at(2_000_000)));
     let eventful = journals.builder(SHARDS).clock(behind.clone()).open(succeed).await.expect("the same journals");
-    assert!(eventful.now() >= at(5_000_000) && behind.now() == at(1_000_000));
+    assert!(eventful.now() >= at(5_000_000) && behind.now() == at(2_000_000));
     submit_all(&eventful).await;
     for id in ids() {
         let record = eventful.get(&key(&id)).await.expect("it is sound").expect("it is there");
