@@ -104,7 +104,8 @@ mod runtime;
 mod sync;
 
 pub use engine::{
-    Backoff, Config, Cursor, Digest, Event, Filter, Key, Page, RecordView, Status, Timestamp, TypePolicy, Unmatched,
+    Backoff, Config, Cursor, Digest, Event, Filter, GroupPolicy, Key, Page, RecordView, Status, Timestamp, TypePolicy,
+    Unmatched,
 };
 pub use node::{Notice, ShutdownReport, SubmitError, Submitted, Unavailable, WaitError};
 #[cfg(all(feature = "tokio", feature = "durable"))]

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use eventful::{
-    Config, Event, Eventful, Status, SubmitError, Submitted,
+    Config, Event, Eventful, GroupPolicy, Status, SubmitError, Submitted,
     engine::{Bound, Rejection},
     metrics::RejectReason,
 };
@@ -99,6 +99,24 @@ async fn an_event_that_is_too_large_does_not_wait_for_room() {
     eventful.submit(event("a")).await.expect("room");
     let refused = eventful.submit(Event::new(key("b"), "more than ten bytes")).await;
     assert_eq!(refused, Err(SubmitError::TooLarge { limit_bytes: 10 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_group_is_refused_at_once_and_holds_up_no_submitter() {
+    let mut config = full_after(2);
+    config.groups.add("g", GroupPolicy::free().with_max_pending(1)).expect("a policy");
+    let gate = HandlerGate::closed();
+    let eventful = start(config, gate.handler());
+    let grouped = |id| event(id).with_group("g").expect("a short name");
+    eventful.submit(grouped("a")).await.expect("room");
+    let refused = eventful.submit(grouped("b")).await;
+    assert!(matches!(refused, Err(SubmitError::Overloaded { bound: Bound::Group, .. })), "{refused:?}");
+    let words = refused.expect_err("the group is full").to_string();
+    assert!(words.contains("max_pending of the group's policy"), "{words}");
+    eventful.submit(event("c")).await.expect("room outside the group");
+    gate.let_through(1);
+    until("it has ended", || stats(&eventful).engine.gauges.pending() == 1).await;
+    eventful.submit(grouped("b")).await.expect("room again");
 }
 
 #[tokio::test(start_paused = true)]

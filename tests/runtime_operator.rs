@@ -10,7 +10,7 @@ use eventful::{
     Attempt, Config, Cursor, Event, Eventful, Failure, Notice, StartError, Status, Subscription, Timestamp,
     clock::{Clock, ManualClock, Sleep},
     engine::{
-        InvalidConfig,
+        GroupName, InvalidConfig,
         facts::{AttemptEnd, Change},
     },
     metrics::Readiness,
@@ -109,6 +109,21 @@ async fn paused_engine_accepts_events_and_starts_them_in_order_later() {
     assert_eq!(order.try_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
     eventful.shutdown(None).await;
     assert_eq!(eventful.pause().await, Err(PauseError::ShuttingDown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn paused_group_waits_while_others_run() {
+    let eventful = start(narrow(), succeed);
+    let group = GroupName::new("g").expect("a short name");
+    eventful.pause_group(&group).await.expect("it runs");
+    eventful.submit(event("a").with_group("g").expect("a short name")).await.expect("room");
+    eventful.submit(event("b")).await.expect("room");
+    until("the other has ended", || stats(&eventful).engine.gauges.records(Status::Completed) == 1).await;
+    assert_eq!(stats(&eventful).paused_groups, std::slice::from_ref(&group));
+    eventful.resume_group(&group).await.expect("it runs");
+    until("both are completed", || stats(&eventful).engine.gauges.records(Status::Completed) == 2).await;
+    eventful.shutdown(None).await;
+    assert_eq!(eventful.pause_group(&group).await, Err(PauseError::ShuttingDown));
 }
 
 #[tokio::test(start_paused = true)]

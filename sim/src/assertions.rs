@@ -91,7 +91,13 @@ pub fn assert_reopened(sut: &mut Sut, now: Timestamp) {
 fn assert_gauges(engine: &Gauges, model: &Model) {
     let (expected, keys) = (&model.expected, model.records().map(|(key, _)| key));
     let queued = keys.filter(|key| matches!(model.place(key), Some(Place::Queued(_)))).count();
-    let counted = [queued, model.line.len(), model.gated.len(), model.delayed.len(), expected.inflight.len()];
+    let counted = [
+        queued,
+        model.line.len(),
+        model.grouped.len() + model.gated.len(),
+        model.delayed.len(),
+        expected.inflight.len(),
+    ];
     let counted = counted.map(|count| count as u64);
     let seen = [engine.queued, engine.line, engine.gated, engine.delayed, engine.inflight];
     assert_eq!(seen, counted, "queued, line, delayed, in flight");

@@ -81,6 +81,7 @@ fn status(model: &Model, command: &Command) -> String {
         | Command::ChannelLost
         | Command::Sweep
         | Command::Pause
+        | Command::PauseGroup { .. }
         | Command::Resume
         | Command::HoldExpiry
         | Command::ReleaseExpiry
@@ -103,6 +104,7 @@ fn name(command: &Command) -> &'static str {
         Command::Redrive(_) => "redrive",
         Command::Discard(_) => "discard",
         Command::Pause => "pause",
+        Command::PauseGroup { .. } => "pause_group",
         Command::Resume => "resume",
         Command::HoldExpiry => "hold_expiry",
         Command::ReleaseExpiry => "release_expiry",
@@ -134,7 +136,7 @@ fn outcome(answer: &Answer) -> &'static str {
 
 fn refused(refusal: Refusal) -> &'static str {
     match refusal {
-        Refusal::Overloaded { bound: Bound::Pending, .. } => "refused_pending",
+        Refusal::Overloaded { bound: Bound::Pending | Bound::Group | Bound::PausedGroups, .. } => "refused_pending",
         Refusal::Overloaded { bound: Bound::Records, .. } => "refused_records",
         Refusal::Overloaded {
             bound: Bound::Bytes | Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable,

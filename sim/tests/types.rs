@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eventful::{
     Backoff, Config, Event, Status, TypePolicy, Unmatched,
-    engine::{Answer, Command, EnqueueFailure, ErrorText, Outcome, Place, Run},
+    engine::{Answer, Command, EnqueueFailure, ErrorText, Gate, Outcome, Place, Run},
 };
 use eventful_sim::driver::{EngineDriver, key};
 
@@ -17,7 +17,7 @@ type EndOfRun = fn(&mut EngineDriver, &Run);
 fn no_more_events_of_a_type_run_than_its_policy_allows() {
     let mut driver = driver(&[("mail", TypePolicy::new().with_concurrency(2))]);
     submit(&mut driver, &["a", "b", "c", "d"], "mail");
-    assert_eq!(places(&driver, ["c", "d"]), [Some(Place::Gated); 2]);
+    assert_eq!(places(&driver, ["c", "d"]), [Some(Place::Gated(Gate::Type)); 2]);
 
     let first = driver.start().expect("the first starts");
     driver.start().expect("the second starts");
@@ -25,7 +25,7 @@ fn no_more_events_of_a_type_run_than_its_policy_allows() {
 
     driver.settle(first.id, Outcome::Done);
     assert_eq!(driver.start().expect("one has ended").event.key(), &key("c"));
-    assert_eq!(places(&driver, ["d"]), [Some(Place::Gated)]);
+    assert_eq!(places(&driver, ["d"]), [Some(Place::Gated(Gate::Type))]);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn retry_waits_behind_those_at_its_gate() {
     driver.settle(run.id, Outcome::Retry { error: ErrorText::new("busy"), after: None });
     assert_eq!(places(&driver, ["a"]), [Some(Place::Delayed)]);
     driver.wake();
-    assert_eq!(places(&driver, ["a"]), [Some(Place::Gated)]);
+    assert_eq!(places(&driver, ["a"]), [Some(Place::Gated(Gate::Type))]);
     driver.run(Outcome::Done);
     assert_eq!(driver.status("b"), Some(Status::Completed));
     assert_eq!(driver.start().expect("its turn").event.key(), &key("a"));
@@ -87,13 +87,13 @@ fn tickets_that_fail_and_channels_that_are_lost_keep_the_pass() {
     let mut driver = driver(&[("mail", TypePolicy::new().with_concurrency(1))]);
     driver.broken = Some(EnqueueFailure::Full);
     submit(&mut driver, &["a", "b"], "mail");
-    assert_eq!(places(&driver, ["a", "b"]), [Some(Place::Line), Some(Place::Gated)]);
+    assert_eq!(places(&driver, ["a", "b"]), [Some(Place::Line), Some(Place::Gated(Gate::Type))]);
     driver.broken = None;
     driver.sweep();
     driver.channel.clear();
     driver.execute(Command::ChannelLost);
     assert_eq!(driver.start().expect("it has another ticket").event.key(), &key("a"));
-    assert_eq!(places(&driver, ["b"]), [Some(Place::Gated)]);
+    assert_eq!(places(&driver, ["b"]), [Some(Place::Gated(Gate::Type))]);
 }
 
 #[test]

@@ -7,9 +7,9 @@ use super::command::Rejection;
 use super::digest::Digest;
 use super::event::Event;
 use super::ids::RunId;
+use super::patterns::PolicyId;
 use super::status::Status;
 use super::time::Timestamp;
-use super::types::PolicyId;
 
 /// The result of a command, for its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,12 +94,16 @@ pub enum Refusal {
 pub enum Bound {
     /// `max_pending`: events that are not terminal.
     Pending,
+    /// The bound of its group: see [`GroupPolicy::max_pending`](super::GroupPolicy::max_pending).
+    Group,
     /// `max_records`: records of any status.
     Records,
     /// `max_bytes`: bytes of events that are not terminal.
     Bytes,
     /// `max_failed_bytes`: bytes of events that have failed.
     Failed,
+    /// The groups that are paused at once.
+    PausedGroups,
     /// The room on the journal's disk is below the reserve. The engine knows nothing of the
     /// journal; for this bound and the next two the node refuses.
     Disk,
@@ -114,11 +118,13 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pending => "on events that have not ended, max_pending,",
+            Self::Group => "on events of its group that have not ended, max_pending of the group's policy,",
             Self::Records => "on records, max_records,",
             Self::Bytes => "on bytes of events that have not ended, max_bytes,",
             Self::Failed => {
                 "on bytes of failed events, max_failed_bytes, which are freed by redriving or discarding some,"
             }
+            Self::PausedGroups => "on groups that are paused at once, of which some are to be resumed,",
             Self::Disk => "on room in the journal, whose disk is nearly full,",
             Self::JournalSlow => "on facts that wait to become durable, as the journal is slow or stuck,",
             Self::JournalUnreachable => "on room in the journal, whose directory or disk cannot be reached,",

@@ -76,9 +76,9 @@ impl Engine {
 
     /// An eligible record goes behind all that wait as it does: at its gate, or in the line when it has none.
     pub(super) fn join_tail(&mut self, slot: Slot) {
-        match self.state.store.live[slot].policy {
-            None => self.line_up(slot),
-            Some(gate) => self.reach_gate(slot, gate),
+        match self.state.store.live[slot].group {
+            None => self.pass_group(slot),
+            Some(group) => self.reach_group(slot, group),
         }
     }
 
@@ -92,7 +92,7 @@ impl Engine {
         self.put(slot, Place::Line);
     }
 
-    fn delay(&mut self, slot: Slot, eligible_at: Timestamp) {
+    pub(super) fn delay(&mut self, slot: Slot, eligible_at: Timestamp) {
         let number = self.delayed.insert(eligible_at, slot);
         self.state.store.live[slot].waiting_mut().delayed_as = number;
         self.put(slot, Place::Delayed);
@@ -109,15 +109,12 @@ impl Engine {
         let LiveState::Waiting(waiting) = self.state.store.live[slot].stage else { return };
         match waiting.place {
             Some(Place::Delayed) => self.delayed.remove(waiting.eligible_at, waiting.delayed_as),
-            Some(Place::Gated) => self.leave_gate(slot),
+            Some(Place::Gated(gate)) => self.leave_gate(slot, gate),
             Some(Place::Line) => self.line.remove(&mut self.state.store.live, slot),
             Some(Place::Queued(ticket)) => self.tickets.void(ticket),
             None => {}
         }
-        if let (Some(gate), Some(Place::Line | Place::Queued(_))) = (self.state.store.live[slot].policy, waiting.place)
-        {
-            self.gates.leave(gate);
-        }
+        self.return_unstarted(slot, waiting.place);
     }
 
     pub(super) fn put(&mut self, slot: Slot, place: Place) {

@@ -9,7 +9,7 @@ use super::key::Key;
 use super::replay::Replay;
 use super::store::{ActiveRun, List, LiveRecord, LiveState, Location, Slab, Slot, WaitingState};
 use super::tickets::Holder;
-use super::view::Place;
+use super::view::{Gate, Place};
 use super::{Engine, Gauges, Phase, Status};
 
 /// Something that should always hold and does not: a bug in the engine.
@@ -41,6 +41,8 @@ impl Engine {
             self.check_record(Location::Tombstone(id), &tombstone.key, tombstone.status(), &mut recount)?;
         }
         same("gauges and a recount of the records", &self.gauges(), &recount.gauges)?;
+        let alone = self.config.types.behind_the_last();
+        self.groups.check(&self.state.store.live, alone).map_err(Violation)?;
         self.gates.check(&recount.gates).map_err(Violation)?;
         self.check_lists()?;
         self.check_channel()?;
@@ -70,6 +72,10 @@ impl Engine {
                 recount.gauges.bytes += record.event.size_bytes() as u64
             }
         }
+        let group = record.group.map(|group| self.groups.name(group));
+        let is_pending = record.stage.status() != Status::Failed;
+        let due = record.event.group().filter(|name| is_pending || self.config.groups.of(name).halts());
+        same("a record's group", &group, &due)?;
         same("a record's type policy", &record.policy, &self.policy_of(&record.event))?;
         if let Some(gate) = record.policy {
             recount.gates.resize(recount.gates.len().max(gate.index() + 1), GateCount::default());
@@ -94,7 +100,7 @@ impl Engine {
                 let held = self.delayed.holds(waiting.eligible_at, waiting.delayed_as, slot);
                 holds("a delayed record is among the delayed", held)
             }
-            Some(Place::Gated) => {
+            Some(Place::Gated(_)) => {
                 recount.gauges.gated += 1;
                 holds("a record at its gate is eligible", waiting.eligible_at <= self.now)
             }
@@ -122,7 +128,12 @@ impl Engine {
     fn check_lists(&self) -> Result<(), Violation> {
         let live = &self.state.store.live;
         check_list("the line", &self.line, live, Place::Line)?;
-        self.gates.lists().try_for_each(|list| check_list("the list of a gate", list, live, Place::Gated))?;
+        self.gates
+            .lists()
+            .try_for_each(|list| check_list("the list of a gate", list, live, Place::Gated(Gate::Type)))?;
+        self.groups
+            .lists()
+            .try_for_each(|list| check_list("the list of a group", list, live, Place::Gated(Gate::Group)))?;
         self.state.store.check_lists().map_err(Violation)?;
         self.runs.check(live).map_err(Violation)
     }

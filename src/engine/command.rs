@@ -5,7 +5,7 @@ use alloc::string::ToString as _;
 use core::fmt;
 use core::time::Duration;
 
-use super::event::Event;
+use super::event::{Event, GroupName};
 use super::ids::{RunId, Ticket};
 use super::key::Key;
 
@@ -49,6 +49,13 @@ pub enum Command {
     Pause,
     /// An operator lets runs start again.
     Resume,
+    /// An operator stops the start of new runs of one group, or lets them start again.
+    PauseGroup {
+        /// Its name.
+        group: GroupName,
+        /// True if it is to be paused.
+        paused: bool,
+    },
     /// Sweeps forget nothing until [`Command::ReleaseExpiry`]: the journal has enough to write.
     /// What has expired is absent all the same.
     HoldExpiry,

@@ -4,6 +4,7 @@ use core::num::NonZeroUsize;
 use core::time::Duration;
 
 use super::backoff::Backoff;
+use super::group_policies::{GroupOrder, GroupPolicies};
 use super::shard::ShardCount;
 use super::thresholds::Thresholds;
 use super::types::{TypePolicies, Unmatched};
@@ -52,6 +53,9 @@ pub struct Config {
     pub types: TypePolicies,
     /// The fate of events that no policy is for. They run by default.
     pub unmatched: Unmatched,
+
+    /// Policies by name of group. None by default: then every group is free, without a limit.
+    pub groups: GroupPolicies,
 
     /// Events that are not terminal. 100,000 by default.
     pub max_pending: usize,
@@ -127,6 +131,7 @@ impl Default for Config {
             run_lifetime: Duration::from_secs(600),
             types: TypePolicies::default(),
             unmatched: Unmatched::default(),
+            groups: GroupPolicies::default(),
             max_pending: 100_000,
             max_records: 1_000_000,
             max_bytes: 256 << 20,
@@ -208,6 +213,9 @@ pub enum InvalidConfig {
         /// The shards.
         shards: ShardCount,
     },
+    /// A group policy is in order, and there are several shards.
+    #[error("a group policy is in order, which is not kept among {0} shards: take one shard, or let the order be free")]
+    OrderOverShards(ShardCount),
     /// Events that no policy fits wait, and there is no policy.
     #[error("unmatched events wait, and without a type policy none would run: add one to types")]
     NoPolicy,
@@ -280,7 +288,7 @@ impl Config {
     /// when every handler yields to an abort. Saturates. Events that wait because no type policy fits them do not end.
     ///
     /// Each start, charged or given back, waits for its delay, then for its turn among the others,
-    /// and lasts at most a lifetime; lost tickets are found within two times `stuck_after`, and a
+    /// and lasts at most a lifetime; in a group in order each event waits for all starts of those before it; lost tickets are found within two times `stuck_after`, and a
     /// stopped feed continues within `sweep_interval`.
     pub fn liveness_bound(&self, pending: usize) -> Duration {
         let (mut attempts, mut cap, mut lifetime) = (0, Duration::ZERO, Duration::ZERO);
@@ -288,14 +296,18 @@ impl Config {
             (attempts, cap) = (limits.max_attempts.max(attempts), limits.backoff.cap.max(cap));
             lifetime = limits.run_lifetime.max(lifetime);
         }
-        let least =
-            self.types.iter().filter_map(|(_, policy)| policy.concurrency).fold(self.concurrency.get(), usize::min);
+        let of_types = self.types.iter().filter_map(|(_, policy)| policy.concurrency);
+        let of_groups = self.groups.iter().filter_map(|(_, policy)| policy.concurrency);
+        let least = of_types.chain(of_groups).fold(self.concurrency.get(), usize::min);
         // Each start uses up one of these.
         let starts = u64::from(attempts) + u64::from(self.max_snoozes) + u64::from(self.max_refunds);
         let delay = cap.max(self.max_retry_after).max(self.max_snooze);
         let turns = pending.div_ceil(least.max(1)) as u64 + 1;
         let run = times(lifetime.saturating_add(self.abort_grace), turns);
-        times(delay.saturating_add(run), starts)
+        // In a group in order each event waits for all starts of those before it.
+        let is_in_order = self.groups.iter().any(|(_, policy)| policy.order == GroupOrder::Fifo);
+        let in_turn = if is_in_order { pending.max(1) as u64 } else { 1 };
+        times(times(delay.saturating_add(run), starts), in_turn)
             .saturating_add(times(self.stuck_after, 2))
             .saturating_add(self.sweep_interval)
     }

@@ -3,6 +3,8 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::Bytes;
+use core::borrow::Borrow;
+use core::fmt;
 use core::time::Duration;
 
 use super::attributes::Attributes;
@@ -40,6 +42,7 @@ pub struct Event {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Extras {
     event_type: Option<Box<str>>,
+    group: Option<Box<str>>,
     content_type: Option<Box<str>>,
     attributes: Attributes,
     not_before: Option<NotBefore>,
@@ -102,6 +105,19 @@ impl Event {
     pub fn with_type(mut self, event_type: &str) -> Result<Self, InvalidEvent> {
         let text = checked("type", event_type, MAX_TEXT_BYTES)?;
         self.extras_mut().event_type = Some(text);
+        Ok(self)
+    }
+
+    /// The same event in a group, `tenant/7` or the id of an order: its members share order and limits, which
+    /// [`Config::groups`](super::Config::groups) sets.
+    ///
+    /// Like its attributes, the group is no part of the identity: that of the first submission stays.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent`] when its name is empty, too long, or holds a control character.
+    pub fn with_group(mut self, group: &str) -> Result<Self, InvalidEvent> {
+        self.extras_mut().group = Some(GroupName::new(group)?.0);
         Ok(self)
     }
 
@@ -184,6 +200,11 @@ impl Event {
         self.extras.as_ref()?.event_type.as_deref()
     }
 
+    /// Its group, when it has one.
+    pub fn group(&self) -> Option<&str> {
+        self.extras.as_ref()?.group.as_deref()
+    }
+
     /// The media type of its payload, when it has one.
     pub fn content_type(&self) -> Option<&str> {
         self.extras.as_ref()?.content_type.as_deref()
@@ -219,7 +240,7 @@ impl Event {
         self.not_before().map_or(now, |not_before| not_before.since(now).max(now))
     }
 
-    /// Returns the bytes that it takes of the bound by bytes: payload, key, type, content type and attributes.
+    /// Returns the bytes that it takes of the bound by bytes: payload, key, type, group, content type and attributes.
     pub fn size_bytes(&self) -> usize {
         self.payload.len() + self.key.len_bytes() + self.extras.as_ref().map_or(0, |extras| extras.size_bytes())
     }
@@ -227,6 +248,41 @@ impl Event {
     fn extras_mut(&mut self) -> &mut Extras {
         // Copied only when another clone of the event shares them.
         Arc::make_mut(self.extras.get_or_insert_default())
+    }
+}
+
+/// The name of a group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupName(Box<str>);
+
+impl GroupName {
+    /// The name with this text.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent`] when it is empty, too long, or holds a control character.
+    pub fn new(text: &str) -> Result<Self, InvalidEvent> {
+        match text {
+            "" => Err(InvalidEvent::UnnamedGroup),
+            _ => Ok(Self(checked("group", text, MAX_TEXT_BYTES)?)),
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for GroupName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
     }
 }
 
@@ -250,7 +306,7 @@ impl NotBefore {
 
 impl Extras {
     fn size_bytes(&self) -> usize {
-        let texts = self.event_type.iter().chain(&self.content_type);
+        let texts = self.event_type.iter().chain(&self.group).chain(&self.content_type);
         texts.map(|text| text.len()).sum::<usize>() + self.attributes.size_bytes()
     }
 }

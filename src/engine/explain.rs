@@ -8,7 +8,7 @@ use super::ids::Ticket;
 use super::key::Key;
 use super::store::{ActiveRun, LiveRecord, LiveState, Location, WaitingState};
 use super::time::Timestamp;
-use super::view::Place;
+use super::view::{Gate, Place};
 use super::{Engine, Phase};
 
 impl Engine {
@@ -33,7 +33,10 @@ impl Engine {
             LiveState::Failed { .. } => {
                 let error = record.last_error().map_or("no error was recorded", |error| error.as_str());
                 let end = left.map_or_else(String::new, |left| format!(" It is kept for another {left:?}."));
-                format!("It has failed at attempt {}: {error}; redrive it to try again.{end}", record.attempt)
+                let halts = record.group.map_or_else(String::new, |group| {
+                    format!(" Its group {} is halted until then, or until it is discarded.", self.groups.name(group))
+                });
+                format!("It has failed at attempt {}: {error}; redrive it to try again.{halts}{end}", record.attempt)
             }
             LiveState::Waiting(waiting) => self.explain_waiting(now, record, waiting),
         }
@@ -53,7 +56,10 @@ impl Engine {
             Some(Place::Delayed) => {
                 format!("It waits for {:?} until its next attempt may start.", waiting.eligible_at.since(now))
             }
-            Some(Place::Gated) => {
+            Some(Place::Gated(Gate::Group)) => {
+                record.group.map_or_else(String::new, |group| self.explain_grouped(now, group))
+            }
+            Some(Place::Gated(Gate::Type)) => {
                 record.policy.map_or_else(String::new, |gate| self.explain_gated(gate, record.event.event_type()))
             }
             Some(Place::Queued(ticket)) => self.explain_queued(ticket),

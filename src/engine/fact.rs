@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::command::ErrorText;
-use super::event::Event;
+use super::event::{Event, GroupName};
 use super::ids::{Epoch, RunId};
 use super::key::Key;
 use super::time::Timestamp;
@@ -35,6 +35,7 @@ impl Fact {
             }
             Change::Started { key, .. } | Change::Redriven(key) | Change::Discarded(key) => key.len_bytes(),
             Change::Forgotten(keys) => keys.iter().map(Key::len_bytes).sum(),
+            Change::GroupPaused { group, .. } => group.as_str().len(),
             Change::Paused | Change::Resumed | Change::Epoch(_) => 0,
         }
     }
@@ -80,6 +81,13 @@ pub enum Change {
     Resumed,
     /// The engine was opened.
     Epoch(Epoch),
+    /// No run of this group starts, or they may start again.
+    GroupPaused {
+        /// Its name.
+        group: GroupName,
+        /// True if it is paused from now on.
+        paused: bool,
+    },
 }
 
 impl Change {

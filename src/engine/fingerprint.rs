@@ -18,7 +18,7 @@ impl Engine {
             self.add_record(location, hasher);
         }
         let live = &self.state.store.live;
-        let lists = core::iter::once(&self.line).chain(self.gates.lists());
+        let lists = core::iter::once(&self.line).chain(self.gates.lists()).chain(self.groups.lists());
         lists.for_each(|list| list.iter(live).for_each(|slot| live[slot].event.key().hash(hasher)));
         self.tickets.fingerprint(hasher);
         // Which comes first when the engine is opened again.

@@ -26,22 +26,23 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::config::Config;
+use super::patterns::PolicyId;
 use super::store::{List, LiveRecord, LiveState, Slab, Slot};
-use super::types::{PolicyId, Unmatched};
-use super::view::Place;
+use super::types::Unmatched;
+use super::view::{Gate, Place};
 
 /// The gates of all policies.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
     /// By the number of the policy; behind the last the gate that opens for nothing, where unmatched events wait.
-    of_types: Vec<Gate>,
+    of_types: Vec<TypeGate>,
     /// Records in the lists of all gates.
     waiting: usize,
 }
 
 /// A gate that lets so many records through at once.
 #[derive(Debug, Default)]
-struct Gate {
+struct TypeGate {
     limit: usize,
     /// Passes of records that have not started: in the line, or queued.
     unstarted: usize,
@@ -51,7 +52,7 @@ struct Gate {
     waiting: List,
 }
 
-impl Gate {
+impl TypeGate {
     fn of(limit: usize) -> Self {
         Self { limit, ..Self::default() }
     }
@@ -65,7 +66,7 @@ impl Gates {
     pub(super) fn new(config: &Config) -> Self {
         let limits = config.types.iter().map(|(_, policy)| policy.concurrency.unwrap_or(usize::MAX));
         let closed = (config.unmatched == Unmatched::Wait).then_some(0);
-        Self { of_types: limits.chain(closed).map(Gate::of).collect(), waiting: 0 }
+        Self { of_types: limits.chain(closed).map(TypeGate::of).collect(), waiting: 0 }
     }
 
     /// Records that wait at gates.
@@ -109,7 +110,7 @@ impl Gates {
 
     /// Lets the first record through that waits at a gate, if there is one and a pass.
     pub(super) fn let_through(&mut self, gate: PolicyId, live: &mut Slab<LiveRecord>) -> Option<Slot> {
-        let Gate { waiting, .. } = &self.of_types[gate.index()];
+        let TypeGate { waiting, .. } = &self.of_types[gate.index()];
         let slot = waiting.head().filter(|_| self.of_types[gate.index()].is_open())?;
         self.remove(gate, live, slot);
         self.of_types[gate.index()].unstarted += 1;
@@ -118,7 +119,7 @@ impl Gates {
 
     /// Returns the numbers of records at a gate and past it.
     pub(super) fn count(&self, gate: PolicyId) -> GateCount {
-        let Gate { unstarted, running, waiting, .. } = &self.of_types[gate.index()];
+        let TypeGate { unstarted, running, waiting, .. } = &self.of_types[gate.index()];
         GateCount { waiting: waiting.len(), unstarted: *unstarted, running: *running }
     }
 
@@ -163,9 +164,9 @@ impl GateCount {
             LiveState::Processing(_) => self.running += 1,
             // A record that waits for its time is not at the gate yet.
             LiveState::Waiting(waiting) => match waiting.place {
-                Some(Place::Gated) => self.waiting += 1,
+                Some(Place::Gated(Gate::Type)) => self.waiting += 1,
                 Some(Place::Line | Place::Queued(_)) => self.unstarted += 1,
-                Some(Place::Delayed) | None => {}
+                Some(Place::Delayed | Place::Gated(Gate::Group)) | None => {}
             },
             LiveState::Failed { .. } => {}
         }

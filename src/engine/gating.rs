@@ -4,27 +4,213 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Engine;
-use super::event::Event;
+use super::answer::{Answer, Bound, Refusal};
+use super::effect::Output;
+use super::event::{Event, GroupName};
+use super::fact::Change;
 use super::gates::GateCount;
+use super::group::GroupCount;
 use super::metrics::TypeStats;
-use super::store::Slot;
-use super::types::PolicyId;
-use super::view::Place;
+use super::patterns::PolicyId;
+use super::store::{GroupId, LiveRecord, LiveState, Slot, WaitingState};
+use super::time::Timestamp;
+use super::view::{Gate, Place};
+use super::{Engine, Phase};
+
+/// The most groups that are paused at once. Each stays until it is resumed, so there must be an end; a pause of all is
+/// better for more.
+const MAX_PAUSED_GROUPS: usize = 10_000;
 
 impl Engine {
-    /// An eligible record comes to its gate.
+    /// A record that is new, or has got another life, waits until it is eligible.
+    ///
+    /// In a group in order it goes behind those that are due and that no sweep has handled yet: it is handled with them.
+    pub(super) fn arrive(&mut self, slot: Slot, eligible_at: Timestamp) {
+        let is_late = self.delayed.first().is_some_and(|(due, _)| due <= self.now);
+        let group = self.state.store.live[slot].group.filter(|_| is_late && eligible_at <= self.now);
+        match group.is_some_and(|group| self.groups.is_fifo(group)) {
+            true => self.delay(slot, eligible_at),
+            false => self.wait(slot, eligible_at),
+        }
+    }
+
+    /// An eligible record comes to the gate of its group, unless it has the turn there.
     #[inline(never)]
-    pub(super) fn reach_gate(&mut self, slot: Slot, gate: PolicyId) {
+    pub(super) fn reach_group(&mut self, slot: Slot, group: GroupId) {
+        // Nothing is to wait for what waits until there is a policy for it.
+        if self.waits_for_a_policy(slot) {
+            return self.pass_group(slot);
+        }
+        if self.groups.turn(group) == Some(slot) {
+            if self.groups.is_paused(group) {
+                return self.return_to_gate(slot, group);
+            }
+            self.groups.pass(group, slot);
+            return self.pass_group(slot);
+        }
+        self.groups.push(group, &mut self.state.store.live, slot);
+        self.put(slot, Place::Gated(Gate::Group));
+        self.open_group(group);
+    }
+
+    /// A record waits at the gate of its group, in front of the others.
+    fn return_to_gate(&mut self, slot: Slot, group: GroupId) {
+        self.groups.push_front(group, &mut self.state.store.live, slot);
+        self.put(slot, Place::Gated(Gate::Group));
+    }
+
+    /// Pauses or resumes a group, whether it has records or not.
+    pub(super) fn set_group_paused(&mut self, group: GroupName, paused: bool, out: &mut Output) -> Answer {
+        if self.phase == Phase::Stopped {
+            return Answer::Refused(Refusal::ShuttingDown);
+        }
+        // Only a change is a fact: the journal must not grow by repeated calls.
+        if self.state.paused_groups.contains(&group) == paused {
+            return Answer::Noted;
+        }
+        if paused && self.state.paused_groups.len() >= MAX_PAUSED_GROUPS {
+            let retry_after = self.config.overload_retry_after;
+            return Answer::Refused(Refusal::Overloaded { bound: Bound::PausedGroups, retry_after });
+        }
+        out.fact(self.now, || Change::GroupPaused { group: group.clone(), paused });
+        if let Some(found) = self.groups.find(group.as_str()) {
+            let unstarted = self.groups.set_paused(found, paused).filter(|_| paused);
+            unstarted.into_iter().for_each(|slot| self.take_back(slot, found));
+            self.open_group(found);
+        }
+        self.state.pause_group(group, paused);
+        Answer::Noted
+    }
+
+    /// Takes a record that has not started back to the gate of its group.
+    fn take_back(&mut self, slot: Slot, group: GroupId) {
+        self.leave_place(slot);
+        self.return_to_gate(slot, group);
+        let gate = self.state.store.live[slot].policy;
+        gate.into_iter().for_each(|gate| self.open_gate(gate));
+    }
+
+    /// Returns whether no policy is for a record, so that it waits at a gate which opens for nothing.
+    fn waits_for_a_policy(&self, slot: Slot) -> bool {
+        self.state.store.live[slot].policy == Some(self.config.types.behind_the_last())
+    }
+
+    /// Lets through what waits at the gate of a group, as far as it may.
+    fn open_group(&mut self, group: GroupId) {
+        while let Some(slot) = self.groups.let_through(group, &mut self.state.store.live) {
+            self.pass_group(slot);
+        }
+    }
+
+    /// A record is past the gate of its group, or has none.
+    pub(super) fn pass_group(&mut self, slot: Slot) {
+        match self.state.store.live[slot].policy {
+            None => self.line_up(slot),
+            Some(gate) => self.reach_gate(slot, gate),
+        }
+    }
+
+    #[inline(never)]
+    fn reach_gate(&mut self, slot: Slot, gate: PolicyId) {
         self.gates.push(gate, &mut self.state.store.live, slot);
-        self.put(slot, Place::Gated);
+        self.put(slot, Place::Gated(Gate::Type));
         self.open_gate(gate);
     }
 
     /// Takes a record out of the list of its gate.
-    pub(super) fn leave_gate(&mut self, slot: Slot) {
-        if let Some(gate) = self.state.store.live[slot].policy {
-            self.gates.remove(gate, &mut self.state.store.live, slot);
+    pub(super) fn leave_gate(&mut self, slot: Slot, gate: Gate) {
+        let LiveRecord { policy, group, .. } = self.state.store.live[slot];
+        match (gate, policy, group) {
+            (Gate::Group, _, Some(group)) => self.groups.remove(group, &mut self.state.store.live, slot),
+            (Gate::Type, Some(gate), _) => self.gates.remove(gate, &mut self.state.store.live, slot),
+            (Gate::Group | Gate::Type, ..) => {}
+        }
+    }
+
+    /// A waiting record leaves this place, and returns the places behind the gates that it has passed.
+    pub(super) fn return_unstarted(&mut self, slot: Slot, place: Option<Place>) {
+        let LiveRecord { policy, group, .. } = self.state.store.live[slot];
+        let (is_past_group, is_past_type) = match place {
+            None | Some(Place::Delayed | Place::Gated(Gate::Group)) => (false, false),
+            Some(Place::Gated(Gate::Type)) => (true, false),
+            Some(Place::Line | Place::Queued(_)) => (true, true),
+        };
+        let is_past_group = is_past_group && !self.waits_for_a_policy(slot);
+        group.filter(|_| is_past_group).into_iter().for_each(|group| self.groups.leave(group));
+        policy.filter(|_| is_past_type).into_iter().for_each(|gate| self.gates.leave(gate));
+    }
+
+    /// A record starts, so the next one of its group may pass.
+    pub(super) fn leave_unstarted(&mut self, slot: Slot) {
+        let (group, gate) = self.gates_of(slot);
+        gate.into_iter().for_each(|gate| self.gates.start(gate));
+        if let Some(group) = group {
+            self.groups.start(group);
+            self.open_group(group);
+        }
+    }
+
+    /// The gates that a record has passed once it runs.
+    pub(super) fn gates_of(&self, slot: Slot) -> (Option<GroupId>, Option<PolicyId>) {
+        let LiveRecord { policy, group, .. } = self.state.store.live[slot];
+        (group, policy)
+    }
+
+    /// A run has ended.
+    pub(super) fn return_running(&mut self, (group, gate): (Option<GroupId>, Option<PolicyId>)) {
+        group.filter(|group| self.groups.is_there(*group)).into_iter().for_each(|group| self.groups.end_run(group));
+        gate.into_iter().for_each(|gate| self.gates.end_run(gate));
+    }
+
+    /// Opens the gates that a record has left.
+    pub(super) fn open_gates(&mut self, (group, gate): (Option<GroupId>, Option<PolicyId>)) {
+        group.filter(|group| self.groups.is_there(*group)).into_iter().for_each(|group| self.open_group(group));
+        gate.into_iter().for_each(|gate| self.open_gate(gate));
+    }
+
+    /// A record that is pending counts in its group from now on.
+    pub(super) fn join_group(&mut self, slot: Slot) {
+        let record = &mut self.state.store.live[slot];
+        if let Some(name) = record.event.group() {
+            let is_paused = || self.state.paused_groups.contains(name);
+            record.group = Some(self.groups.join(name, &self.config.groups, is_paused));
+        }
+    }
+
+    /// A failed record is pending again. Where it stopped its group it runs before the others.
+    pub(super) fn join_again(&mut self, slot: Slot) {
+        let record = &self.state.store.live[slot];
+        let Some(group) = record.group else {
+            self.join_group(slot);
+            return self.arrive(slot, self.now);
+        };
+        self.groups.revive(group, (record.seq, slot));
+        if !self.waits_for_a_policy(slot) {
+            self.groups.take_turn(group, slot);
+            if self.groups.turn(group) != Some(slot) {
+                return self.return_to_gate(slot, group);
+            }
+        }
+        self.reach_group(slot, group);
+        self.open_group(group);
+    }
+
+    /// A record is about to fail: it stops its group, or leaves it.
+    pub(super) fn fail_in_group(&mut self, slot: Slot) {
+        let record = &self.state.store.live[slot];
+        match record.group.filter(|group| self.groups.halts(*group)) {
+            Some(group) => self.groups.halt(group, (record.seq, slot)),
+            None => self.part_from_group(slot),
+        }
+    }
+
+    /// A record is about to be forgotten or to be terminal, but not failed.
+    pub(super) fn part_from_group(&mut self, slot: Slot) {
+        let record = &mut self.state.store.live[slot];
+        let Some(group) = record.group.take() else { return };
+        match record.stage {
+            LiveState::Failed { .. } => self.groups.release(group, (record.seq, slot)),
+            LiveState::Waiting(_) | LiveState::Processing(_) => self.groups.part(group, slot),
         }
     }
 
@@ -32,6 +218,39 @@ impl Engine {
     pub(super) fn open_gate(&mut self, gate: PolicyId) {
         while let Some(slot) = self.gates.let_through(gate, &mut self.state.store.live) {
             self.line_up(slot);
+        }
+    }
+
+    /// Puts every pending record into its group. A run, or a record that is retried, has the turn there.
+    pub(super) fn join_groups(&mut self) {
+        let live = &self.state.store.live;
+        let pending = live.iter().filter(|(_, record)| record.event.group().is_some());
+        let mut slots: Vec<_> = pending.map(|(slot, record)| (record.seq, slot)).collect();
+        slots.sort_unstable();
+        for (_, slot) in slots {
+            let record = &self.state.store.live[slot];
+            let has_failed = matches!(record.stage, LiveState::Failed { .. });
+            if has_failed && !record.event.group().is_some_and(|name| self.config.groups.of(name).halts()) {
+                continue;
+            }
+            self.join_group(slot);
+            let record = &self.state.store.live[slot];
+            let Some(group) = record.group else { continue };
+            if has_failed {
+                self.groups.halt(group, (record.seq, slot));
+                continue;
+            }
+            let is_running = matches!(record.stage, LiveState::Processing(_));
+            if is_running {
+                self.groups.count_run(group);
+            }
+            let has_started =
+                is_running || matches!(record.stage, LiveState::Waiting(WaitingState { retry: true, .. }));
+            // Received again, it was redriven.
+            let has_started = has_started || record.attempt > 0 && self.groups.halts(group);
+            if has_started && !self.waits_for_a_policy(slot) {
+                self.groups.take_turn(group, slot);
+            }
         }
     }
 
@@ -53,6 +272,44 @@ impl Engine {
                 TypeStats { pattern, concurrency: policy.concurrency, gated, unstarted, running }
             })
             .collect()
+    }
+
+    /// Says why a record waits at the gate of its group.
+    pub(super) fn explain_grouped(&self, now: Timestamp, group: GroupId) -> String {
+        let (name, count) = (self.groups.name(group), self.groups.count(group));
+        let GroupCount { waiting, unstarted, running, .. } = count;
+        if self.groups.is_paused(group) {
+            return format!("It waits because its group {name} is paused; resume it.");
+        }
+        if let Some(record) = self.groups.turn(group).map(|slot| &self.state.store.live[slot]) {
+            let doing = match record.stage {
+                LiveState::Waiting(WaitingState { eligible_at, .. }) if eligible_at > now => {
+                    format!("is retried in {:?}", eligible_at.since(now))
+                }
+                LiveState::Waiting(_) => "is next".into(),
+                LiveState::Processing(_) | LiveState::Failed { .. } => "runs".into(),
+            };
+            return format!(
+                "It is one of {waiting} that wait in group {name} behind {}, which {doing}.",
+                record.event.key()
+            );
+        }
+        if let Some(failed) = self.groups.first_failed(group) {
+            let key = self.state.store.live[failed].event.key();
+            return format!(
+                "It is one of {waiting} that wait in group {name}, which is halted because {key} has failed: redrive or \
+                 discard that."
+            );
+        }
+        let limit = self.groups.limit(group);
+        match limit {
+            usize::MAX => format!(
+                "It is one of {waiting} that wait in group {name}, of which {unstarted} is next and {running} run."
+            ),
+            _ => format!(
+                "It is one of {waiting} that wait in group {name}, of which {unstarted} is next and {running} run, of at most {limit}."
+            ),
+        }
     }
 
     /// Says why a record waits at its gate.

@@ -43,6 +43,9 @@ pub enum InvalidEvent {
         /// Their bytes.
         bytes: usize,
     },
+    /// A group has no name.
+    #[error("the name of the group is empty: give it one, or leave the group out")]
+    UnnamedGroup,
     /// An attribute has no name.
     #[error("an attribute has an empty name: give it one")]
     UnnamedAttribute,

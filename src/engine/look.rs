@@ -117,7 +117,9 @@ impl EngineState {
         records.sort_unstable_by_key(|(key, _)| *key);
         let records = records.into_iter().map(|(_, location)| self.store.view(location).durable()).collect();
         let downtimes = self.downtimes.iter().collect();
-        DurableState { records, counters: self.counters, paused: self.paused, epoch: self.epoch, downtimes }
+        let Self { counters, paused, epoch, .. } = self;
+        let paused_groups = self.paused_groups.iter().cloned().collect();
+        DurableState { records, counters: *counters, paused: *paused, paused_groups, epoch: *epoch, downtimes }
     }
 }
 
@@ -158,6 +160,7 @@ impl LiveRecord {
             run,
             terminal_at,
             event_type: self.event.event_type().map(Into::into),
+            group: self.event.group().map(Into::into),
             content_type: self.event.content_type().map(Into::into),
             attributes: self.event.attributes().clone(),
             size_bytes: self.event.size_bytes(),
@@ -191,6 +194,7 @@ impl Tombstone {
             run: None,
             terminal_at: Some(self.terminal_at),
             event_type: None,
+            group: None,
             content_type: None,
             attributes: Attributes::default(),
             size_bytes: 0,

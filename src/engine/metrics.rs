@@ -138,6 +138,8 @@ impl Tallies {
 pub enum RejectReason {
     /// A bound by count is reached.
     Count,
+    /// The event's group has as many events as its policy allows.
+    Group,
     /// The bound by bytes is reached.
     Bytes,
     /// Failed events have more bytes than their bound allows.
@@ -158,8 +160,9 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// Every reason, in the order of the metric's labels.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Count,
+        Self::Group,
         Self::Bytes,
         Self::Failed,
         Self::Disk,
@@ -174,6 +177,7 @@ impl RejectReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Count => "count",
+            Self::Group => "group",
             Self::Bytes => "bytes",
             Self::Failed => "failed",
             Self::Disk => "disk",
@@ -358,6 +362,7 @@ mod tests {
     fn the_names_of_reasons_are_the_labels_of_the_metrics() {
         let rejected = [
             "count",
+            "group",
             "bytes",
             "failed",
             "disk",

@@ -6,7 +6,8 @@
 //! | `submit`, `run`, `operator`, `channel`, `sweep` | the decisions, by topic |
 //! | `failed` | for how long failed events are kept, and how many bytes of them |
 //! | [`facts`]: `fact`, `state`, `replay`, `restore` | facts, the one place where they change records, and recovery |
-//! | `types`, `run_limits`, `gates`, `gating` | policies by type, what they bound, and the gates before the line |
+//! | `types`, `group_policies`, `patterns`, `run_limits` | policies by type and by group, and what they bound |
+//! | `group`, `groups`, `gates`, `gating` | the gates before the line, those of groups and those of types |
 //! | `downtime` | time that does not count toward retention |
 //! | `tickets`, `delayed`, `runs` | tickets in the channel, records that wait for their time, runs in flight |
 //! | `store` | the records |
@@ -37,12 +38,16 @@ mod filter;
 mod fingerprint;
 mod gates;
 mod gating;
+mod group;
+mod group_policies;
+mod groups;
 mod ids;
 mod invalid_event;
 mod key;
 mod look;
 mod metrics;
 mod operator;
+mod patterns;
 mod payload;
 mod replay;
 mod restore;
@@ -71,26 +76,29 @@ pub use command::{Command, EnqueueFailure, ErrorText, Outcome, Rejection};
 pub use config::{Config, FailedOverflow, InvalidConfig};
 pub use digest::{Algorithm, Digest};
 pub use effect::{DropReason, DroppedFailure, Effect, Output};
-pub use event::{Event, NotBefore};
+pub use event::{Event, GroupName, NotBefore};
 pub use filter::Filter;
+pub use group_policies::{GroupOrder, GroupPolicies, GroupPolicy, OnFailure};
 pub use ids::{Epoch, RunId, Seq, Ticket};
 pub use invalid_event::InvalidEvent;
 pub use key::{Id, InvalidKey, Key};
 pub use metrics::{
     FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies, TypeStats,
 };
+pub use patterns::{InvalidPolicy, PolicyId};
 pub use shard::{InvalidShardCount, Shard, ShardCount};
 pub use status::Status;
 #[doc(hidden)]
 pub use thresholds::Thresholds;
 pub use time::Timestamp;
-pub use types::{InvalidPolicy, PolicyId, TypePolicies, TypePolicy, Unmatched};
-pub use view::{Cursor, Page, PastAttempt, Place, RecordView, RunView};
+pub use types::{TypePolicies, TypePolicy, Unmatched};
+pub use view::{Cursor, Gate, Page, PastAttempt, Place, RecordView, RunView};
 
 use delayed::Delayed;
 #[cfg(doc)]
 use facts::Fact;
 use gates::Gates;
+use groups::EventGroups;
 use runs::Runs;
 use state::EngineState;
 use store::{List, Location};
@@ -137,6 +145,7 @@ pub struct Engine {
     run_number: u64,
     line: List,
     delayed: Delayed,
+    groups: EventGroups,
     gates: Gates,
     tickets: Tickets,
     /// The time at which a ticket did not get into the channel; nothing is fed meanwhile.
@@ -214,6 +223,7 @@ impl Engine {
             Command::Discard(key) => self.discard(key, out),
             Command::Pause => self.set_paused(true, out),
             Command::Resume => self.set_paused(false, out),
+            Command::PauseGroup { group, paused } => self.set_group_paused(group, paused, out),
             Command::HoldExpiry => self.hold_expiry(true),
             Command::ReleaseExpiry => self.hold_expiry(false),
             Command::Shutdown => self.shutdown(),
@@ -234,6 +244,12 @@ impl Engine {
     /// Returns whether an operator has stopped the start of new runs.
     pub fn is_paused(&self) -> bool {
         self.state.paused
+    }
+
+    /// The groups of which an operator has stopped the start of new runs, in the order of their names. Those without events
+    /// are among them.
+    pub fn paused_groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.state.paused_groups.iter()
     }
 
     /// Returns whether sweeps forget nothing, because the journal has enough to write.
@@ -277,7 +293,7 @@ impl Engine {
             queued: self.tickets.live() as u64,
             line: self.line.len() as u64,
             delayed: self.delayed.len() as u64,
-            gated: self.gates.waiting() as u64,
+            gated: (self.groups.waiting() + self.gates.waiting()) as u64,
             inflight: self.runs.len() as u64,
             bytes: self.state.store.bytes() as u64,
             failed_bytes: self.state.store.failed_bytes() as u64,

@@ -28,12 +28,13 @@ impl Engine {
         }
         out.fact(self.now, || Change::Redriven(key));
         self.state.redrive(self.now, slot);
-        self.join_tail(slot);
+        self.join_again(slot);
         Answer::Noted
     }
 
     /// Its bytes are in memory already, so that one event may pass which is larger than the bound.
     fn admit_again(&self, slot: Slot) -> Result<(), Refusal> {
+        self.admit_to_group(&self.state.store.live[slot].event)?;
         self.admit_pending()?;
         match self.state.store.bytes() {
             0 => Ok(()),
@@ -62,7 +63,7 @@ impl Engine {
     }
 
     fn end(&mut self, slot: Slot, out: &mut Output) {
-        let gate = self.state.store.live[slot].policy;
+        let gates = self.gates_of(slot);
         match self.state.store.live[slot].stage {
             LiveState::Waiting(_) => self.leave_place(slot),
             LiveState::Failed { .. } => {}
@@ -70,12 +71,13 @@ impl Engine {
                 // Counted, though no worker reports this end.
                 self.histograms.processing_time.observe(self.now.since(run.started_at));
                 self.runs.remove(&mut self.state.store.live, slot);
-                gate.into_iter().for_each(|gate| self.gates.end_run(gate));
+                self.return_running(gates);
                 out.effect(Effect::Abort(run.id));
             }
         }
+        self.part_from_group(slot);
         self.state.discard(self.now, slot);
-        gate.into_iter().for_each(|gate| self.open_gate(gate));
+        self.open_gates(gates);
     }
 
     /// Pauses or resumes. Nothing is presented during a pause, so its time does not count against the marker.

@@ -6,8 +6,10 @@ use super::command::{ErrorText, Outcome};
 use super::delayed::Delayed;
 use super::downtime::Downtime;
 use super::effect::Output;
+use super::event::GroupName;
 use super::fact::{Change, Fact};
 use super::gates::Gates;
+use super::groups::EventGroups;
 use super::ids::Seq;
 use super::key::Key;
 use super::metrics::{FactCounters, Histograms, Metrics, Tallies};
@@ -52,6 +54,8 @@ pub struct DurableState {
     pub counters: FactCounters,
     /// True if the engine is paused.
     pub paused: bool,
+    /// The groups that are paused, in the order of their names.
+    pub paused_groups: Vec<GroupName>,
     /// The last epoch.
     pub epoch: Epoch,
     /// The times that do not count toward the retention of records that have outlived them.
@@ -115,7 +119,7 @@ impl Replay {
     fn open_with(self, now: Timestamp, tallies: Tallies, histograms: Histograms, out: &mut Output) -> Engine {
         // The engine's time never goes back, whatever the clock of this process says.
         let (now, last) = (now.max(self.last), self.last);
-        let gates = Gates::new(&self.config);
+        let (groups, gates) = (EventGroups::new(self.config.seed()), Gates::new(&self.config));
         let mut engine = Engine {
             config: self.config,
             now,
@@ -124,6 +128,7 @@ impl Replay {
             run_number: 0,
             line: List::default(),
             delayed: Delayed::default(),
+            groups,
             gates,
             tickets: Tickets::new(),
             blocked_since: None,
@@ -167,6 +172,7 @@ impl Engine {
     /// Puts waiting records where they wait, in the order of their times and then of their acceptance, and runs with the runs.
     fn place_all(&mut self) {
         self.apply_policies();
+        self.join_groups();
         let live = &self.state.store.live;
         let mut waiting: Vec<(Timestamp, Option<Seq>, Slot)> = live
             .iter()

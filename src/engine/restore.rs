@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::downtime::Downtime;
-use super::event::Event;
+use super::event::{Event, GroupName};
 use super::ids::Epoch;
 use super::metrics::FactCounters;
 use super::replay::Replay;
@@ -54,6 +54,11 @@ impl Replay {
     /// first.
     pub fn downtimes(&self) -> impl Iterator<Item = Downtime> {
         self.state.downtimes.iter()
+    }
+
+    /// The groups that are paused, in the order of their names.
+    pub fn paused_groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.state.paused_groups.iter()
     }
 
     /// Records so far.
@@ -166,6 +171,11 @@ impl SnapshotLoader {
     pub fn put_downtime(&mut self, downtime: Downtime) {
         let EngineState { downtimes, thresholds, .. } = &mut self.replay.state;
         downtimes.add(downtime, thresholds.downtimes);
+    }
+
+    /// Takes in the next paused group, in the order in which [`Replay::paused_groups`] gave them.
+    pub fn put_paused_group(&mut self, group: GroupName) {
+        self.replay.state.pause_group(group, true);
     }
 
     /// The replay with this summary, when the records agree with it.

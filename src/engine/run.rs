@@ -45,7 +45,7 @@ impl Engine {
         }
         self.state.start(now, slot, id);
         let policy = self.state.store.live[slot].policy;
-        policy.into_iter().for_each(|gate| self.gates.start(gate));
+        self.leave_unstarted(slot);
         let RunLimits { max_attempts, run_timeout, run_lifetime, .. } = self.config.run_limits(policy);
         let lifetime_end = now + run_lifetime;
         // Cut at the end of the lifetime, which no heartbeat moves.
@@ -147,7 +147,7 @@ impl Engine {
     /// Ends a run, and puts its record where it belongs.
     pub(super) fn finish(&mut self, slot: Slot, finish: Finish, out: &mut Output) -> super::Status {
         let (now, record) = (self.now, &self.state.store.live[slot]);
-        let (run, gate) = (*record.run(), record.policy);
+        let (run, gates) = (*record.run(), self.gates_of(slot));
         out.fact(now, || {
             let Finish { end, error, next, charge } = finish.clone();
             Change::Finished { key: record.event.key().clone(), run: run.id, end, error, next, charge }
@@ -160,11 +160,14 @@ impl Engine {
         // While the record still has its run: the lists of runs go through the records.
         self.runs.remove(&mut self.state.store.live, slot);
         let next = finish.next;
-        self.state.finish(now, slot, finish);
-        if let Some(gate) = gate {
-            self.gates.end_run(gate);
-            self.open_gate(gate);
+        match next {
+            AfterRun::Completed => self.part_from_group(slot),
+            AfterRun::Failed => self.fail_in_group(slot),
+            AfterRun::Retry { .. } => {}
         }
+        self.state.finish(now, slot, finish);
+        self.return_running(gates);
+        self.open_gates(gates);
         match next {
             AfterRun::Completed => super::Status::Completed,
             AfterRun::Failed => super::Status::Failed,

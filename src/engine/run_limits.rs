@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use super::backoff::Backoff;
 use super::config::Config;
-use super::types::{PolicyId, Unmatched};
+use super::patterns::PolicyId;
+use super::types::Unmatched;
 
 /// The limits of the runs of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use core::num::NonZeroUsize;
 
 use super::config::{Config, InvalidConfig};
+use super::group_policies::GroupOrder;
 use super::shard::{Shard, ShardCount};
 
 impl Config {
@@ -36,6 +37,18 @@ impl Config {
                 *concurrency = part(*concurrency, 1, "the concurrency of a type policy")?;
             }
         }
+        for policy in config.groups.policies_mut() {
+            // The events of a group are in the shards of their keys, which know nothing of each other's.
+            if policy.order == GroupOrder::Fifo {
+                return Err(InvalidConfig::OrderOverShards(shards));
+            }
+            if let Some(concurrency) = &mut policy.concurrency {
+                *concurrency = part(*concurrency, 1, "the concurrency of a group policy")?;
+            }
+            if let Some(max_pending) = &mut policy.max_pending {
+                *max_pending = part(*max_pending, 1, "max_pending of a group policy")?;
+            }
+        }
         Ok(config)
     }
 }
@@ -43,7 +56,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::TypePolicy;
+    use crate::engine::{GroupPolicy, TypePolicy};
     use alloc::string::ToString as _;
     use alloc::vec::Vec;
 
@@ -62,6 +75,8 @@ mod tests {
     fn parts_of_each_bound_add_up_to_it() {
         let mut config = Config::durable();
         config.types.add("mail", TypePolicy::new().with_concurrency(10)).expect("a policy");
+        let group = GroupPolicy::free().with_concurrency(10).with_max_pending(8);
+        config.groups.add("tenant/*", group).expect("a policy");
         let parts = parts(&config, 3).expect("it can be shared");
         let sum = |bound: fn(&Config) -> usize| parts.iter().map(bound).sum::<usize>();
         for bound in BOUNDS {
@@ -87,7 +102,19 @@ mod tests {
         assert_eq!(parts(&config, 4), Err(InvalidConfig::Part { name, least, shards }));
     }
 
-    const BOUNDS: [fn(&Config) -> usize; 7] = [
+    #[test]
+    fn group_in_order_is_not_divided_among_shards() {
+        let mut config = Config::default();
+        config.groups.add("account/*", GroupPolicy::fifo()).expect("a policy");
+        let shards = ShardCount::new(2).expect("a count");
+        assert_eq!(parts(&config, 2), Err(InvalidConfig::OrderOverShards(shards)));
+        assert!(parts(&config, 1).is_ok());
+        let mut config = Config::default();
+        config.groups.add("tenant/*", GroupPolicy::free().with_max_pending(1)).expect("a policy");
+        assert!(matches!(parts(&config, 2), Err(InvalidConfig::Part { name: "max_pending of a group policy", .. })));
+    }
+
+    const BOUNDS: [fn(&Config) -> usize; 9] = [
         |config| config.concurrency.get(),
         |config| config.channel_capacity.get(),
         |config| config.max_pending,
@@ -95,5 +122,7 @@ mod tests {
         |config| config.max_bytes,
         |config| config.max_failed_bytes,
         |config| config.types.iter().filter_map(|(_, policy)| policy.concurrency).sum(),
+        |config| config.groups.iter().filter_map(|(_, policy)| policy.concurrency).sum(),
+        |config| config.groups.iter().filter_map(|(_, policy)| policy.max_pending).sum(),
     ];
 }

@@ -3,13 +3,14 @@
 //! A command that decides a fact and a replay that reads it back call the same method here, so
 //! the state that facts rebuild is the state that commands made.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::command::ErrorText;
 use super::config::Config;
 use super::downtime::DowntimeLog;
-use super::event::Event;
+use super::event::{Event, GroupName};
 use super::fact::{AfterRun, AttemptEnd, Change, Charge, Fact};
 use super::ids::{Epoch, RunId, Seq};
 use super::key::Key;
@@ -25,6 +26,7 @@ pub(super) struct EngineState {
     pub(super) store: Store,
     pub(super) counters: FactCounters,
     pub(super) paused: bool,
+    pub(super) paused_groups: BTreeSet<GroupName>,
     pub(super) epoch: Epoch,
     pub(super) downtimes: DowntimeLog,
     /// The time at which the first of the terminal records ended that belong to this state and are not here.
@@ -52,10 +54,10 @@ pub struct ReplayError {
 
 impl EngineState {
     pub(super) fn new(config: &Config) -> Self {
-        let (counters, paused, epoch, downtimes, ended_elsewhere) = Default::default();
+        let (counters, paused, paused_groups, epoch, downtimes, ended_elsewhere) = Default::default();
         let thresholds = config.thresholds;
         let store = Store::new(config.seed(), &thresholds);
-        Self { store, counters, paused, epoch, downtimes, ended_elsewhere, thresholds }
+        Self { store, counters, paused, paused_groups, epoch, downtimes, ended_elsewhere, thresholds }
     }
 
     /// Applies a fact that was decided before. `last` is the time of the one before it.
@@ -74,6 +76,7 @@ impl EngineState {
             Change::Paused => self.pause(true),
             Change::Resumed => self.pause(false),
             Change::Epoch(epoch) => self.open(at, last, *epoch),
+            Change::GroupPaused { group, paused } => self.pause_group(group.clone(), *paused),
         }
         Ok(())
     }
@@ -139,6 +142,13 @@ impl EngineState {
 
     pub(super) fn pause(&mut self, paused: bool) {
         self.paused = paused;
+    }
+
+    pub(super) fn pause_group(&mut self, group: GroupName, paused: bool) {
+        match paused {
+            true => drop(self.paused_groups.insert(group)),
+            false => drop(self.paused_groups.remove(&group)),
+        }
     }
 
     fn replay_accepted(&mut self, at: Timestamp, event: &Event) -> Result<(), ReplayError> {

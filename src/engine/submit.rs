@@ -30,7 +30,8 @@ impl Engine {
         let policy = self.policy_of(&event);
         let slot = self.state.accept(self.now, hash, event);
         self.state.store.live[slot].policy = policy;
-        self.wait(slot, eligible_at);
+        self.join_group(slot);
+        self.arrive(slot, eligible_at);
         Answer::Accepted
     }
 
@@ -79,13 +80,15 @@ impl Engine {
         if size > limit_bytes {
             return Err(Refusal::TooLarge { limit_bytes });
         }
+        // Checked before the bounds that all events share: room there would not help.
+        self.admit_to_group(event)?;
         self.admit_pending()?;
         self.admit_beside_failed(size)?;
         self.admit_record(out)?;
         self.admit_bytes(size)
     }
 
-    /// Returns whether no bound stands against one more event of this size.
+    /// Returns whether no bound that all events share stands against one more event of this size.
     pub fn has_room(&self, size_bytes: usize) -> bool {
         // The count is read, not swept for: this call must not change anything.
         self.state.store.len() < self.config.max_records
@@ -99,6 +102,19 @@ impl Engine {
         let bytes = self.state.store.bytes().saturating_add(size_bytes);
         // One more, because an event that reaches the bound exactly is allowed.
         self.room_below(bytes, self.config.max_bytes.saturating_add(1), Bound::Bytes)
+    }
+
+    /// Returns whether the event is in a group that has as many events as its policy allows.
+    pub fn is_group_full(&self, event: &Event) -> bool {
+        event.group().is_some_and(|group| self.groups.is_full(group))
+    }
+
+    /// Makes sure that one more event of its group may wait.
+    pub(super) fn admit_to_group(&self, event: &Event) -> Result<(), Refusal> {
+        match self.is_group_full(event) {
+            true => Err(Refusal::Overloaded { bound: Bound::Group, retry_after: self.config.overload_retry_after }),
+            false => Ok(()),
+        }
     }
 
     /// Makes sure that one more record may wait.
@@ -146,7 +162,10 @@ impl Engine {
 impl Refusal {
     const fn reason(self) -> RejectReason {
         match self {
-            Self::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
+            Self::Overloaded { bound: Bound::Pending | Bound::Records | Bound::PausedGroups, .. } => {
+                RejectReason::Count
+            }
+            Self::Overloaded { bound: Bound::Group, .. } => RejectReason::Group,
             Self::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
             Self::Overloaded { bound: Bound::Failed, .. } => RejectReason::Failed,
             Self::Overloaded { bound: Bound::Disk, .. } => RejectReason::Disk,

@@ -89,10 +89,15 @@ impl Engine {
     pub(super) fn forget(&mut self, location: Location, out: &mut Output) {
         // Reported before the record is gone, with which its key and error go.
         out.forgotten(self.now, self.config.thresholds.forgotten, || self.state.store.key(location).clone());
+        let mut group = None;
         if let Location::Live(slot) = location {
             self.report_failure(slot, out);
+            group = self.state.store.live[slot].group;
+            self.part_from_group(slot);
         }
         self.state.forget(location);
+        // It may have been what stopped the others of its group.
+        self.open_gates((group, None));
     }
 
     /// Returns when the next sweep is wanted, and why. `None` while nothing waits for time.

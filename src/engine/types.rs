@@ -1,12 +1,10 @@
 //! Policies by type of event.
 
-use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
 
 use super::backoff::Backoff;
+use super::patterns::{InvalidPolicy, MAX_POLICIES, Patterns, PolicyId};
 
 /// The limits of events of some types: how many run at once, how often, and for how long.
 ///
@@ -112,24 +110,9 @@ const fn is_too_short(duration: Duration) -> bool {
 /// every type; an event without type fits no pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypePolicies {
-    /// In the order in which they were added.
-    policies: Vec<PatternPolicy>,
-    /// The policies by the text of their patterns, without the star.
-    sorted: Vec<PolicyId>,
+    patterns: Patterns<TypePolicy>,
     shortest_run: Duration,
 }
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct PatternPolicy {
-    /// Without the star.
-    text: Box<str>,
-    has_star: bool,
-    policy: TypePolicy,
-}
-
-/// The place of a policy among the [`TypePolicies`] of an engine, in the order in which they were added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PolicyId(u16);
 
 /// The fate of events that no pattern of [`Config::types`](super::Config::types) fits: those of other types, and those without type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -143,30 +126,15 @@ pub enum Unmatched {
     Wait,
 }
 
-/// The reason for which a policy was not added.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the policy of type `{pattern}` {problem}")]
-pub struct InvalidPolicy {
-    pattern: Box<str>,
-    problem: Box<str>,
-}
-
-impl PolicyId {
-    /// Its number; the first is 0.
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
 impl Default for TypePolicies {
     fn default() -> Self {
-        Self { policies: Vec::new(), sorted: Vec::new(), shortest_run: Duration::MAX }
+        Self { patterns: Patterns::default(), shortest_run: Duration::MAX }
     }
 }
 
 impl TypePolicies {
     /// The most policies that an engine has: more would be a sign that each event has a type of its own.
-    pub const MAX: usize = 10_000;
+    pub const MAX: usize = MAX_POLICIES;
 
     /// Adds a policy for the types that this pattern fits.
     ///
@@ -175,76 +143,52 @@ impl TypePolicies {
     /// [`InvalidPolicy`] when the pattern is none, when a type fits it and an earlier one, when the policy contradicts
     /// itself, and when there are too many.
     pub fn add(&mut self, pattern: &str, policy: TypePolicy) -> Result<PolicyId, InvalidPolicy> {
-        let refuse = |problem: String| Err(InvalidPolicy { pattern: pattern.into(), problem: problem.into() });
-        let (text, has_star) = match pattern.strip_suffix('*') {
-            Some(text) => (text, true),
-            None => (pattern, false),
-        };
-        if pattern.is_empty() || text.contains('*') {
-            return refuse("has no pattern: write a type, or the beginning of one with a star at its end".into());
-        }
-        if let Err(problem) = policy.validate() {
-            return refuse(alloc::format!("contradicts itself: {problem}"));
-        }
-        let added = PatternPolicy { text: text.into(), has_star, policy };
-        // No order among patterns decides, so an overlap is refused.
-        if let Some(other) = self.policies.iter().find(|other| other.overlaps(&added)) {
-            return refuse(alloc::format!("overlaps with that of `{other}`: let each type fit one pattern"));
-        }
-        let number = u16::try_from(self.policies.len()).ok().filter(|_| self.policies.len() < Self::MAX);
-        let Some(id) = number.map(PolicyId) else {
-            return refuse(alloc::format!("is one too many: an engine has {} at most", Self::MAX));
-        };
-        // Sorted by text, so that a type finds its pattern by bisection.
-        let at = self.sorted.partition_point(|other| self.policies[other.index()].text < added.text);
-        let runs = [added.policy.run_timeout, added.policy.run_lifetime].into_iter().flatten();
-        self.shortest_run = runs.fold(self.shortest_run, Duration::min);
-        self.sorted.insert(at, id);
-        self.policies.push(added);
-        Ok(id)
+        let valid = policy.validate();
+        let runs = [policy.run_timeout, policy.run_lifetime].into_iter().flatten();
+        let shortest = runs.fold(self.shortest_run, Duration::min);
+        let added = self.patterns.add(pattern, policy, valid)?;
+        self.shortest_run = shortest;
+        Ok(added)
     }
 
     /// The policy of events of this type. The cost grows with the logarithm of the number of policies.
     pub fn find(&self, event_type: &str) -> Option<PolicyId> {
-        // As no two overlap, the one that fits is the last whose text is not after the type.
-        let after = self.sorted.partition_point(|id| *self.policies[id.index()].text <= *event_type);
-        let id = *self.sorted.get(after.checked_sub(1)?)?;
-        self.policies[id.index()].fits(event_type).then_some(id)
+        self.patterns.find(event_type)
     }
 
     /// The places of all, in the order in which they were added.
     pub(super) fn ids(&self) -> impl Iterator<Item = PolicyId> + use<> {
-        (0..self.behind_the_last().0).map(PolicyId)
+        self.patterns.ids()
     }
 
     /// The policy in this place.
     pub fn policy(&self, id: PolicyId) -> Option<&TypePolicy> {
-        self.policies.get(id.index()).map(|found| &found.policy)
+        self.patterns.policy(id)
     }
 
     /// The pattern of the policy in this place, as it was added.
     pub fn pattern(&self, id: PolicyId) -> Option<String> {
-        self.policies.get(id.index()).map(|found| alloc::format!("{found}"))
+        self.patterns.pattern(id)
     }
 
     /// Patterns with their policies, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (String, &TypePolicy)> {
-        self.policies.iter().map(|found| (alloc::format!("{found}"), &found.policy))
+        self.patterns.iter()
     }
 
     /// The policies, to change limits that no other part of this depends on.
     pub(super) fn policies_mut(&mut self) -> impl Iterator<Item = &mut TypePolicy> {
-        self.policies.iter_mut().map(|found| &mut found.policy)
+        self.patterns.policies_mut()
     }
 
     /// Returns the number of policies.
     pub fn len(&self) -> usize {
-        self.policies.len()
+        self.patterns.len()
     }
 
     /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.policies.is_empty()
+        self.len() == 0
     }
 
     /// The shortest timeout or lifetime that a policy sets.
@@ -254,28 +198,7 @@ impl TypePolicies {
 
     /// The place behind the last policy: that of the events which wait because none is theirs.
     pub(super) fn behind_the_last(&self) -> PolicyId {
-        // At most `MAX`, which fits.
-        PolicyId(u16::try_from(self.policies.len()).unwrap_or(u16::MAX))
-    }
-}
-
-impl PatternPolicy {
-    fn fits(&self, event_type: &str) -> bool {
-        if self.has_star { event_type.starts_with(&*self.text) } else { *event_type == *self.text }
-    }
-
-    fn overlaps(&self, other: &Self) -> bool {
-        match (self.has_star, other.has_star) {
-            (true, true) => self.fits(&other.text) || other.fits(&self.text),
-            (true, false) => self.fits(&other.text),
-            (false, _) => other.fits(&self.text),
-        }
-    }
-}
-
-impl fmt::Display for PatternPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.text, if self.has_star { "*" } else { "" })
+        self.patterns.behind_the_last()
     }
 }
 

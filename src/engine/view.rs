@@ -16,7 +16,7 @@ use super::time::Timestamp;
 
 /// The engine's knowledge about one event, copied out.
 ///
-/// What a tombstone has dropped is absent: its place in the order, type, content type, attributes, size, error and history.
+/// What a tombstone has dropped is absent: its place in the order, type, group, content type, attributes, size, error and history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordView {
@@ -47,6 +47,8 @@ pub struct RecordView {
     pub terminal_at: Option<Timestamp>,
     /// Its type.
     pub event_type: Option<Box<str>>,
+    /// Its group.
+    pub group: Option<Box<str>>,
     /// The media type of its payload.
     pub content_type: Option<Box<str>>,
     /// Its attributes; see [`Event::with_attribute`](super::Event::with_attribute).
@@ -91,12 +93,21 @@ impl RecordView {
 pub enum Place {
     /// Waits for its time.
     Delayed,
-    /// Is eligible and waits until the limit of its type policy lets it into the line.
-    Gated,
+    /// Is eligible and waits at this gate until others leave it a place.
+    Gated(Gate),
     /// Is eligible and waits for a ticket, first in first out.
     Line,
     /// Its ticket is in the channel.
     Queued(Ticket),
+}
+
+/// The gates that a waiting record passes before the line, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Gate {
+    /// The gate of its group.
+    Group,
+    /// The gate of its type policy.
+    Type,
 }
 
 /// A run in flight.

@@ -17,7 +17,7 @@ use crate::engine::{Attributes, Event, InvalidEvent, Key};
 /// The most bytes that an envelope may have beside the payload: its other members, escaped.
 pub(super) const OVERHEAD_BYTES: usize = (16 << 10) + 6 * Attributes::MAX_BYTES;
 
-/// `{"id", "source"?, "type"?, "attributes"?, "not_before"? | "delay"?, "payload"?}`, and nothing else.
+/// `{"id", "source"?, "type"?, "group"?, "attributes"?, "not_before"? | "delay"?, "payload"?}`, and nothing else.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope<'a> {
@@ -27,6 +27,8 @@ struct Envelope<'a> {
     source: Option<String>,
     #[serde(default, rename = "type")]
     event_type: Option<String>,
+    #[serde(default)]
+    group: Option<String>,
     #[serde(default)]
     attributes: Option<NamedTexts>,
     #[serde(default)]
@@ -41,10 +43,10 @@ struct Envelope<'a> {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvalidEnvelope {
     #[error(
-        r#"not an envelope {{"id", "source"?, "type"?, "attributes"?, "not_before"? | "delay"?, "payload"?}}: {0}"#
+        r#"not an envelope {{"id", "source"?, "type"?, "group"?, "attributes"?, "not_before"? | "delay"?, "payload"?}}: {0}"#
     )]
     Json(#[from] serde_json::Error),
-    #[error(r#"not an envelope {{"id", "source"?, "type"?, "attributes"?, "not_before"? | "delay"?, "payload"?}}: send one JSON object"#)]
+    #[error(r#"not an envelope {{"id", "source"?, "type"?, "group"?, "attributes"?, "not_before"? | "delay"?, "payload"?}}: send one JSON object"#)]
     NoObject,
     #[error("the text is UTF-16: send it as UTF-8, converted with iconv -f UTF-16 -t UTF-8 for example")]
     Utf16,
@@ -121,6 +123,10 @@ pub(super) fn parse(text: &[u8]) -> Result<Event, InvalidEnvelope> {
     let event = if envelope.payload.is_some() { event.with_content_type("application/json")? } else { event };
     let event = match envelope.event_type {
         Some(event_type) => event.with_type(&event_type)?,
+        None => event,
+    };
+    let event = match envelope.group {
+        Some(group) => event.with_group(&group)?,
         None => event,
     };
     let attributes = envelope.attributes.map_or_else(Vec::new, |texts| texts.0);

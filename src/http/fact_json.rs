@@ -52,6 +52,10 @@ fn change(change: &Change) -> (&'static str, Map<String, Value>) {
         }
         Change::Paused => ("paused", Map::new()),
         Change::Resumed => ("resumed", Map::new()),
+        Change::GroupPaused { group, paused } => {
+            let name = if *paused { "group_paused" } else { "group_resumed" };
+            (name, with(Map::new(), [("group", json!(group.as_str()))]))
+        }
         Change::Epoch(epoch) => ("opened", with(Map::new(), [("epoch", json!(epoch.number()))])),
     }
 }
@@ -62,9 +66,8 @@ fn of_key(key: &Key) -> Map<String, Value> {
 
 fn of_event(event: &Event) -> Map<String, Value> {
     let mut object = with(of_key(event.key()), [("size_bytes", json!(event.size_bytes()))]);
-    if let Some(event_type) = event.event_type() {
-        object.insert("type".into(), event_type.into());
-    }
+    let texts = [("type", event.event_type()), ("group", event.group())];
+    object.extend(texts.into_iter().filter_map(|(name, text)| Some((name.into(), text?.into()))));
     object
 }
 

@@ -109,6 +109,11 @@ fn gauges(stats: &Stats) -> Vec<MetricFamily<'_>> {
         ),
         family("phase", "1 for the phase that the engine is in.", Gauges("phase", phases)),
         family("paused", "1 when an operator has stopped the start of runs.", Gauge(u64::from(stats.paused))),
+        family(
+            "groups_paused",
+            "Groups of which an operator has stopped the start of runs.",
+            Gauge(stats.paused_groups.len() as u64),
+        ),
     ]
 }
 

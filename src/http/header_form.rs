@@ -71,8 +71,8 @@ pub(super) fn event(
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Event, Problem> {
-    let names = ["source", "type", "attributes", "not_before", "delay"];
-    let [source, event_type, attributes, not_before, delay] = query::parse(uri_query, names)?;
+    let names = ["source", "type", "group", "attributes", "not_before", "delay"];
+    let [source, event_type, group, attributes, not_before, delay] = query::parse(uri_query, names)?;
     let key = match source {
         // A source in the URL is a decision of this receiver, and wins over what a sender forwards.
         Some(source) => Key::new(&source, &id.text).map_err(Problem::invalid)?,
@@ -92,6 +92,14 @@ pub(super) fn event(
     };
     let encoding = coding::content(headers)?;
     let event = build(key, event_type.as_deref(), content_type, encoding.as_deref(), body).map_err(Problem::invalid)?;
+    let group = match group {
+        Some(group) => Some(group.into()),
+        None => forwarded(headers, "eventful-group")?,
+    };
+    let event = match group {
+        Some(group) => event.with_group(&group).map_err(Problem::invalid)?,
+        None => event,
+    };
     let event = start::with_start(event, not_before.as_deref(), delay.as_deref()).map_err(Problem::invalid)?;
     match attributes {
         Some(attributes) => webhook::with_attributes(event, attributes).map_err(Problem::invalid),

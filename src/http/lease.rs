@@ -188,6 +188,8 @@ struct LeasedEvent<'a> {
     #[serde(skip_serializing_if = "Option::is_none", rename = "type")]
     event_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Attributes::is_empty", serialize_with = "attributes")]
     attributes: &'a Attributes,
@@ -206,6 +208,7 @@ impl<'a> LeasedEvent<'a> {
             id: event.key().id().to_string(),
             source: event.key().source(),
             event_type: event.event_type(),
+            group: event.group(),
             content_type: event.content_type(),
             attributes: event.attributes(),
             attempt: attempt.number(),

@@ -19,7 +19,7 @@ use super::records::cursor;
 use super::taken::json;
 use super::timeouts::Timeouts;
 use super::{body, filter, query};
-use crate::engine::{Cursor, Filter, Key, Status};
+use crate::engine::{Cursor, Filter, GroupName, Key, Status};
 use crate::runtime::Redriven;
 
 /// `POST /v1/events/{id}/redrive`
@@ -183,16 +183,26 @@ pub(super) async fn discard_batch(state: State<Arc<Front>>, query: RawQuery) -> 
     discard(state, path::batch(), query).await
 }
 
-/// `POST /v1/pause`
+/// `POST /v1/pause`: all, or one group
 pub(super) async fn pause(State(front): State<Arc<Front>>, RawQuery(query): RawQuery) -> Result<StatusCode, Problem> {
-    query::parse(query.as_deref(), [])?;
-    front.eventful.pause().await?;
+    match group(query.as_deref())? {
+        Some(group) => front.eventful.pause_group(&group).await?,
+        None => front.eventful.pause().await?,
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /v1/resume`
+/// `POST /v1/resume`: all, or one group
 pub(super) async fn resume(State(front): State<Arc<Front>>, RawQuery(query): RawQuery) -> Result<StatusCode, Problem> {
-    query::parse(query.as_deref(), [])?;
-    front.eventful.resume().await?;
+    match group(query.as_deref())? {
+        Some(group) => front.eventful.resume_group(&group).await?,
+        None => front.eventful.resume().await?,
+    }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Returns the group that a query names.
+fn group(query: Option<&str>) -> Result<Option<GroupName>, Problem> {
+    let [group] = query::parse(query, ["group"])?;
+    group.map(|group| GroupName::new(&group).map_err(Problem::invalid)).transpose()
 }

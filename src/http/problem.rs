@@ -266,11 +266,15 @@ impl From<DiscardError> for Problem {
 impl From<PauseError> for Problem {
     fn from(error: PauseError) -> Self {
         match error {
+            PauseError::Overloaded(_) => Self::new(ProblemKind::Overloaded, error).retry_after(BOUND_OF_PAUSES),
             PauseError::ShuttingDown => Self::new(ProblemKind::ShuttingDown, error).retry_after(SUCCESSOR),
             PauseError::Unavailable(why) => why.into(),
         }
     }
 }
+
+/// The time after which a group may be paused that is one too many: an operator has to resume others first.
+const BOUND_OF_PAUSES: Duration = Duration::from_secs(60);
 
 /// The time after which a sender may try again while the journal is opened: that takes about a second for 10⁶
 /// records.

@@ -120,6 +120,8 @@ struct RecordBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none", rename = "type")]
     event_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_encoding: Option<&'a str>,
@@ -160,6 +162,7 @@ impl<'a> RecordBody<'a> {
             terminal_at: view.terminal_at.map(Rfc3339),
             run: view.run,
             event_type: view.event_type.as_deref(),
+            group: view.group.as_deref(),
             content_type: view.content_type.as_deref(),
             content_encoding: view.attributes.value(Event::CONTENT_ENCODING),
             attributes: named(&view.attributes).next().map(|_| &view.attributes),
@@ -193,7 +196,7 @@ impl<'a> PayloadBody<'a> {
 const fn place(place: Place) -> &'static str {
     match place {
         Place::Delayed => "delayed",
-        Place::Gated => "gated",
+        Place::Gated(_) => "gated",
         Place::Line => "line",
         Place::Queued(_) => "queued",
     }

@@ -3,7 +3,7 @@
 //! | header | value |
 //! |---|---|
 //! | `webhook-id` | [`id`]: unique over all sources, and [`key`] reads it back |
-//! | `eventful-source`, `eventful-type` | [`text`], which [`untext`] reads back |
+//! | `eventful-source`, `eventful-type`, `eventful-group` | [`text`], which [`untext`] reads back |
 //! | `eventful-attributes` | [`attributes`]: `name=value,name=value`, as the W3C's `baggage` header |
 //! | `traceparent`, `tracestate` | [`trace`]: the trace of the request that brought it |
 //! | `eventful-scheduled-for` | [`scheduled_for`]: the time before which it was not to start, when it had one |

@@ -163,7 +163,7 @@ pub(super) fn decode_part(
         let (item, rest) = records::decode(body).map_err(|error| parts.unknown(&error))?;
         match &item {
             SnapshotItem::Record(_) => parts.count()?,
-            SnapshotItem::Downtime(_) => {}
+            SnapshotItem::Downtime(_) | SnapshotItem::PausedGroup(_) => {}
             SnapshotItem::Summary(summary) => parts.end(*summary)?,
         }
         visit(item)?;
@@ -183,6 +183,10 @@ pub(super) fn restore(
         SnapshotItem::Record(kept) => Ok(loader.put(kept).map_err(|error| Corrupt::new(place(at, part), error))?),
         SnapshotItem::Downtime(downtime) => {
             loader.put_downtime(downtime);
+            Ok(())
+        }
+        SnapshotItem::PausedGroup(group) => {
+            loader.put_paused_group(group);
             Ok(())
         }
         SnapshotItem::Summary(_) => Ok(()),

@@ -181,6 +181,7 @@ impl CopyingRecords {
             match outline {
                 Outline::Summary(summary) => source.parts.end(summary)?,
                 Outline::Downtime(downtime) => self.loader.put_downtime(downtime),
+                Outline::PausedGroup(group) => self.loader.put_paused_group(group),
                 Outline::Record(record) => {
                     source.parts.count()?;
                     source.all.count(record.processing);
@@ -216,7 +217,7 @@ fn load(item: &[u8], parts: &SnapshotParts, loader: &mut SnapshotLoader) -> Resu
     match records::decode(item).map_err(|error| parts.unknown(&error))? {
         (SnapshotItem::Record(kept), _) => Ok(loader.put(kept).map_err(|error| parts.damaged(&error))?),
         // Only records are loaded; the other items were handled by the caller.
-        (SnapshotItem::Downtime(_) | SnapshotItem::Summary(_), _) => Ok(()),
+        (SnapshotItem::Downtime(_) | SnapshotItem::PausedGroup(_) | SnapshotItem::Summary(_), _) => Ok(()),
     }
 }
 
@@ -282,6 +283,7 @@ impl Writing {
             let summary = replay.summary();
             written.check(&summary, out.position().next)?;
             out.add_with(|body| replay.downtimes().for_each(|downtime| records::encode_downtime(downtime, body)));
+            out.add_with(|body| replay.paused_groups().for_each(|group| records::encode_paused_group(group, body)));
             out.add_with(|body| records::encode_summary(&summary, written.records, body));
         }
         out.put(journal, reserve, last)?;

@@ -1,7 +1,7 @@
 //! The encoding of records in snapshots.
 //!
-//! A snapshot consists of items, each on its own, in `postcard`'s encoding: records and downtimes, and at last a
-//! summary. One of format 1 begins with a summary of its own shape instead.
+//! A snapshot consists of items, each on its own, in `postcard`'s encoding: records, downtimes and paused groups, and at
+//! last a summary. One of format 1 begins with a summary of its own shape instead.
 
 use core::time::Duration;
 use std::boxed::Box;
@@ -14,7 +14,8 @@ use super::wire::{WireCharge, WireEnd, WireRun, put, take};
 use super::wire_digest::WireAlgorithm;
 use super::wire_event::{KeyHash, WireError, WireEvent, WireKey, WireOptions};
 use crate::engine::{
-    Attributes, Digest, ErrorText, Event, NotBefore, PastAttempt, RecordView, RunView, Seq, Status, Timestamp,
+    Attributes, Digest, ErrorText, Event, GroupName, NotBefore, PastAttempt, RecordView, RunView, Seq, Status,
+    Timestamp,
     facts::{Charge, Downtime, SnapshotRecord, SnapshotSummary},
 };
 
@@ -24,6 +25,7 @@ use crate::engine::{
 pub(super) enum SnapshotItem {
     Record(SnapshotRecord),
     Downtime(Downtime),
+    PausedGroup(GroupName),
     /// The last item.
     Summary(CountedSummary),
 }
@@ -33,6 +35,7 @@ pub(super) enum SnapshotItem {
 pub(super) enum Outline {
     Record(RecordOutline),
     Downtime(Downtime),
+    PausedGroup(GroupName),
     Summary(CountedSummary),
 }
 
@@ -56,7 +59,9 @@ enum WireItem<'a> {
     /// A live record, with the error of each past attempt behind it.
     Troubled(#[serde(borrow)] WireEvent<'a>, #[serde(borrow)] WireLife<'a>),
     /// The same, with its place in the order of acceptance in front, 0 when it has none.
-    Numbered(u64, #[serde(borrow)] WireEvent<'a>, WireOptions, #[serde(borrow)] WireLife<'a>),
+    Numbered(u64, #[serde(borrow)] WireEvent<'a>, #[serde(borrow)] WireOptions<'a>, #[serde(borrow)] WireLife<'a>),
+    /// A group that is paused.
+    PausedGroup(&'a str),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -109,6 +114,11 @@ pub(super) fn encode_downtime(downtime: Downtime, out: &mut Vec<u8>) {
     put(&WireItem::Downtime(downtime.until.as_micros(), lasted), out);
 }
 
+/// Appends a group that is paused.
+pub(super) fn encode_paused_group(group: &GroupName, out: &mut Vec<u8>) {
+    put(&WireItem::PausedGroup(group.as_str()), out);
+}
+
 const fn downtime(until: u64, lasted: u64) -> Downtime {
     Downtime { until: Timestamp::from_micros(until), lasted: Duration::from_micros(lasted) }
 }
@@ -134,6 +144,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(SnapshotItem, &[u8]), WireError> {
     match wire {
         WireItem::Summary(summary) => Ok((SnapshotItem::Summary(summary.into_counted()?), rest)),
         WireItem::Downtime(until, lasted) => Ok((SnapshotItem::Downtime(downtime(until, lasted)), rest)),
+        WireItem::PausedGroup(group) => Ok((SnapshotItem::PausedGroup(GroupName::new(group)?), rest)),
         WireItem::Over(stone) => {
             Ok((SnapshotItem::Record(SnapshotRecord { record: stone.into_record()?, event: None }), rest))
         }
@@ -147,7 +158,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(SnapshotItem, &[u8]), WireError> {
 
 /// Returns a live record, with the past attempts that follow it.
 fn live<'a>(
-    (seq, event, options): (Option<Seq>, WireEvent<'a>, WireOptions),
+    (seq, event, options): (Option<Seq>, WireEvent<'a>, WireOptions<'a>),
     life: WireLife<'a>,
     mut rest: &'a [u8],
     past: impl Fn(&'a [u8]) -> Result<(PastAttempt, &'a [u8]), WireError>,
@@ -193,6 +204,7 @@ pub(super) fn outline(bytes: &[u8]) -> Result<(Outline, &[u8]), WireError> {
     match wire {
         WireItem::Summary(summary) => Ok((Outline::Summary(summary.into_counted()?), rest)),
         WireItem::Downtime(until, lasted) => Ok((Outline::Downtime(downtime(until, lasted)), rest)),
+        WireItem::PausedGroup(group) => Ok((Outline::PausedGroup(GroupName::new(group)?), rest)),
         WireItem::Over(stone) => {
             let (key, processing, ended) = (stone.key.hash(), false, at(stone.terminal_at));
             Ok((Outline::Record(RecordOutline { key, processing, ended }), rest))
@@ -284,6 +296,7 @@ impl WireLife<'_> {
             run,
             terminal_at,
             event_type: event.event_type().map(Box::from),
+            group: event.group().map(Box::from),
             content_type: event.content_type().map(Box::from),
             attributes: event.attributes().clone(),
             size_bytes: event.size_bytes(),
@@ -311,6 +324,7 @@ impl WireStone<'_> {
             run: None,
             terminal_at: Some(Timestamp::from_micros(self.terminal_at)),
             event_type: None,
+            group: None,
             content_type: None,
             attributes: Attributes::default(),
             size_bytes: 0,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use super::wire_event::WireError;
 use super::wire_event::{KeyHash, Several, WireEvent, WireKey, WireOptions};
 use crate::engine::{
-    Epoch, ErrorText, RunId, Timestamp,
+    Epoch, ErrorText, GroupName, RunId, Timestamp,
     facts::{AfterRun, AttemptEnd, Change, Charge, Fact},
 };
 
@@ -52,7 +52,7 @@ pub(super) fn keys(mut bytes: &[u8], visit: &mut dyn FnMut(KeyHash)) -> Result<(
             | WireChange::Discarded(key)
             | WireChange::Forgotten(key) => visit(key.hash()),
             WireChange::ForgottenMany(keys) => keys.0.iter().for_each(|key| visit(key.hash())),
-            WireChange::Paused | WireChange::Resumed | WireChange::Epoch(_) => {}
+            WireChange::Paused | WireChange::Resumed | WireChange::Epoch(_) | WireChange::GroupPaused(..) => {}
         }
     }
     Ok(())
@@ -90,7 +90,8 @@ enum WireChange<'a> {
     Resumed,
     Epoch(u64),
     ForgottenMany(Several<WireKey<'a>>),
-    AcceptedWith(WireEvent<'a>, WireOptions),
+    AcceptedWith(WireEvent<'a>, #[serde(borrow)] WireOptions<'a>),
+    GroupPaused(&'a str, bool),
 }
 
 /// An epoch and a number.
@@ -145,6 +146,7 @@ impl<'a> WireChange<'a> {
             Change::Paused => Self::Paused,
             Change::Resumed => Self::Resumed,
             Change::Epoch(epoch) => Self::Epoch(epoch.number()),
+            Change::GroupPaused { group, paused } => Self::GroupPaused(group.as_str(), *paused),
         }
     }
 
@@ -170,6 +172,7 @@ impl<'a> WireChange<'a> {
             Self::Paused => Change::Paused,
             Self::Resumed => Change::Resumed,
             Self::Epoch(number) => Change::Epoch(Epoch::new(number)),
+            Self::GroupPaused(group, paused) => Change::GroupPaused { group: GroupName::new(group)?, paused },
         })
     }
 }

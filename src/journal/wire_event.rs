@@ -59,9 +59,11 @@ pub(super) struct WireEvent<'a> {
 
 /// An option that few events have. Each is there once at most.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) enum WireOption {
+pub(super) enum WireOption<'a> {
     /// The first run starts at this time or later.
     NotBefore(u64),
+    /// The group with this name.
+    Group(&'a str),
 }
 
 impl<'a> WireKey<'a> {
@@ -109,7 +111,7 @@ impl<'a> WireEvent<'a> {
         &self.key
     }
 
-    pub(super) fn into_event(self, options: WireOptions) -> Result<Event, WireError> {
+    pub(super) fn into_event(self, options: WireOptions<'_>) -> Result<Event, WireError> {
         let mut event = self.digest.of_event(self.key.into_key()?, Bytes::copy_from_slice(self.payload));
         if let Some(event_type) = self.event_type {
             event = event.with_type(event_type)?;
@@ -123,21 +125,22 @@ impl<'a> WireEvent<'a> {
         for option in options.0 {
             match option {
                 WireOption::NotBefore(micros) => event = event.with_not_before(Timestamp::from_micros(micros)),
+                WireOption::Group(name) => event = event.with_group(name)?,
             }
         }
         Ok(event)
     }
 }
 
-impl WireOptions {
+impl<'a> WireOptions<'a> {
     /// Returns the options of an accepted event.
-    pub(super) fn of(event: &Event) -> Self {
+    pub(super) fn of(event: &'a Event) -> Self {
         let not_before = event.not_before().and_then(|not_before| match not_before {
             NotBefore::At(at) => Some(WireOption::NotBefore(at.as_micros())),
             // An accepted event has none.
             NotBefore::After(_) => None,
         });
-        Several(not_before.into_iter().collect())
+        Several(not_before.into_iter().chain(event.group().map(WireOption::Group)).collect())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -154,7 +157,7 @@ fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Erro
 pub(super) type Pairs<'a> = Several<(&'a str, &'a str)>;
 
 /// The options of an event.
-pub(super) type WireOptions = Several<WireOption>;
+pub(super) type WireOptions<'a> = Several<WireOption<'a>>;
 
 impl<T> Default for Several<T> {
     fn default() -> Self {

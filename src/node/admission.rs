@@ -163,6 +163,8 @@ impl Node {
         !(self.has_room(now, event.size_bytes()) && self.queue.lets_in(waiter))
             && self.engine.phase() == Phase::Running
             && event.size_bytes() <= self.config().max_event_bytes
+            // Waiting for its own group it would hold up those behind it.
+            && !self.engine.is_group_full(event)
             && self.engine.get(now, event.key()).is_none()
     }
 

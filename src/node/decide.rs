@@ -118,7 +118,7 @@ impl Node {
         let can_start = self.may_start() && self.channel.has_news() && self.workers.may_begin();
         let has_work = can_start || self.engine.phase() != Phase::Running;
         // A dispatcher that watches a leader checks it again by itself.
-        let wakes = self.dispatcher_waits && has_work && !self.pace.is_led();
+        let wakes = self.dispatcher_waits && if self.pace.is_led() { self.pace.needs_watch() } else { has_work };
         if wakes {
             self.dispatcher_waits = false;
         }

@@ -44,6 +44,7 @@ impl Node {
                 Ok(()) => Start::Runs,
             },
         };
+        self.pace.set_watched(matches!(start, Start::Led(_)));
         self.dispatcher_waits = matches!(start, Start::Wait | Start::Led(_));
         start
     }

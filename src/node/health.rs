@@ -5,7 +5,8 @@ use core::time::Duration;
 use super::Node;
 use super::journal_state::JournalState;
 use super::unavailable::Unavailable;
-use crate::engine::{Metrics, Phase, Timestamp};
+use crate::engine::{GroupName, Metrics, Phase, Timestamp};
+use alloc::vec::Vec;
 
 /// The engine's metrics, and what the node adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Stats {
     pub phase: Phase,
     /// True if an operator has stopped the start of new runs.
     pub paused: bool,
+    /// The groups of which an operator has stopped the start of new runs, in the order of their names.
+    pub paused_groups: Vec<GroupName>,
     /// True if new events are refused because failed ones have more than `max_failed_bytes`.
     pub full_of_failures: bool,
 }
@@ -123,6 +126,7 @@ impl Node {
             clock_ahead,
             phase: self.engine.phase(),
             paused: self.engine.is_paused(),
+            paused_groups: self.engine.paused_groups().cloned().collect(),
             full_of_failures: self.engine.is_full_of_failures(),
         })
     }

@@ -9,7 +9,7 @@ use super::admission::Decided;
 use super::readers::Reading;
 use super::unavailable::Unavailable;
 use super::watches::WatchedEvent;
-use crate::engine::{Answer, Bound, Command, Key, Phase, Refusal, Status, Timestamp};
+use crate::engine::{Answer, Bound, Command, GroupName, Key, Phase, Refusal, Status, Timestamp};
 
 /// The reason why a failed event was not redriven. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +59,9 @@ pub enum DiscardError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PauseError {
+    /// A bound is reached.
+    #[error("the bound {0} is reached")]
+    Overloaded(Bound),
     /// The engine has stopped.
     #[error("the engine has stopped: try again when it is back")]
     ShuttingDown,
@@ -127,11 +130,38 @@ impl Node {
         self.set_paused(now, Command::Resume)
     }
 
+    /// Starts no more runs of this group until [`Node::resume_group`]. A group that has no events is paused all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn pause_group(
+        &mut self,
+        now: Timestamp,
+        group: GroupName,
+    ) -> Result<Decided<Result<(), PauseError>>, Unavailable> {
+        self.set_paused(now, Command::PauseGroup { group, paused: true })
+    }
+
+    /// Starts runs of this group again.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn resume_group(
+        &mut self,
+        now: Timestamp,
+        group: GroupName,
+    ) -> Result<Decided<Result<(), PauseError>>, Unavailable> {
+        self.set_paused(now, Command::PauseGroup { group, paused: false })
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit the command is a bug, whatever it is")]
     fn set_paused(&mut self, now: Timestamp, command: Command) -> Result<Decided<Result<(), PauseError>>, Unavailable> {
         self.ready()?;
         let value = match self.execute(now, command) {
             Answer::Noted => Ok(()),
+            Answer::Refused(Refusal::Overloaded { bound, .. }) => Err(PauseError::Overloaded(bound)),
             Answer::Refused(_) => Err(PauseError::ShuttingDown),
             _ => Err(Unavailable::Broken.into()),
         };

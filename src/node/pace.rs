@@ -44,6 +44,8 @@ pub(super) struct Pace {
     leader: Option<(Lead, Timestamp)>,
     /// The number of leaders so far.
     leaders: u64,
+    /// True if the dispatcher checks the leader by itself.
+    is_watched: bool,
 }
 
 /// The state of the leader, as the dispatcher finds it.
@@ -59,12 +61,23 @@ pub(super) enum LeaderState {
 
 impl Pace {
     pub(super) const fn new() -> Self {
-        Self { size: 1, leader: None, leaders: 0 }
+        Self { size: 1, leader: None, leaders: 0, is_watched: false }
     }
 
     /// Returns whether there is a leader.
     pub(super) const fn is_led(&self) -> bool {
         self.leader.is_some()
+    }
+
+    /// Returns whether there is a leader that the dispatcher does not check by itself: one that began while it slept, with
+    /// tickets that came one after the other, each by the start of the one before.
+    pub(super) const fn needs_watch(&self) -> bool {
+        self.leader.is_some() && !self.is_watched
+    }
+
+    /// Records whether the dispatcher checks the leader by itself from now on.
+    pub(super) fn set_watched(&mut self, is_watched: bool) {
+        self.is_watched = is_watched;
     }
 
     /// Returns the state of the leader, and ends the lead of one that has not called for too long.
@@ -96,8 +109,7 @@ impl Pace {
         lead.is_some() && self.leader.map(|(leader, _)| leader) == lead
     }
 
-    /// Lets the task of this name lead on, or one without a name begin. The dispatcher need not be woken to watch it:
-    /// several tickets and permits were there, so it is awake.
+    /// Lets the task of this name lead on, or one without a name begin.
     pub(super) fn lead(&mut self, now: Timestamp, lead: Option<Lead>) -> Lead {
         let lead = lead.filter(|lead| self.is_leader(Some(*lead))).unwrap_or_else(|| {
             self.leaders += 1;
@@ -117,6 +129,6 @@ impl Pace {
     /// Adds what decides about the next runs to a hash.
     #[cfg(feature = "sim")]
     pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
-        core::hash::Hash::hash(&(self.size, self.leader), hasher);
+        core::hash::Hash::hash(&(self.size, self.leader, self.is_watched), hasher);
     }
 }

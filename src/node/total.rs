@@ -29,6 +29,7 @@ impl Stats {
             clock_ahead,
             phase,
             paused,
+            paused_groups,
             full_of_failures,
         } = other;
         self.engine.add(engine);
@@ -49,6 +50,9 @@ impl Stats {
         self.clock_ahead = self.clock_ahead.max(*clock_ahead);
         self.phase = earlier(self.phase, *phase);
         self.paused |= paused;
+        self.paused_groups.extend_from_slice(paused_groups);
+        self.paused_groups.sort_unstable();
+        self.paused_groups.dedup();
         self.full_of_failures |= full_of_failures;
     }
 }
@@ -104,7 +108,7 @@ const fn earlier(one: Phase, other: Phase) -> Phase {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Config, Engine, Event, Output, Timestamp};
+    use crate::engine::{Config, Engine, Event, GroupName, Output, Timestamp};
     use crate::node::Node;
     use core::time::Duration;
 
@@ -169,6 +173,13 @@ mod tests {
         let mut paused = stats(0);
         paused.add(&Stats { paused: true, ..stats(0) });
         assert!(paused.paused, "one that starts no runs is seen");
+        let groups = |names: &[&str]| Stats {
+            paused_groups: names.iter().map(|name| GroupName::new(name).expect("a short name")).collect(),
+            ..stats(0)
+        };
+        let mut sum = groups(&["a", "c"]);
+        sum.add(&groups(&["b", "c"]));
+        assert_eq!(sum.paused_groups, groups(&["a", "b", "c"]).paused_groups, "each once");
     }
 
     #[test]

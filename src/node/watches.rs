@@ -82,7 +82,8 @@ fn ended(fact: &Fact) -> Option<&Key> {
         | Change::Forgotten(_)
         | Change::Paused
         | Change::Resumed
-        | Change::Epoch(_) => None,
+        | Change::Epoch(_)
+        | Change::GroupPaused { .. } => None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use super::handle::Eventful;
 use super::shared::Shared;
-use crate::engine::{Key, Timestamp};
+use crate::engine::{GroupName, Key, Timestamp};
 use crate::node::{Decided, DiscardError, Node, PauseError, RedriveError, Unavailable};
 
 /// The decision of one shard about a pause.
@@ -40,6 +40,25 @@ impl Eventful {
     /// [`PauseError`]
     pub async fn pause(&self) -> Result<(), PauseError> {
         self.of_all(Node::pause).await
+    }
+
+    /// Starts no more runs of this group until [`Eventful::resume_group`]; those in flight continue, and its events are still
+    /// accepted. A group that has no events is paused all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`PauseError`]
+    pub async fn pause_group(&self, group: &GroupName) -> Result<(), PauseError> {
+        self.of_all(|node, now| node.pause_group(now, group.clone())).await
+    }
+
+    /// Starts runs of this group again.
+    ///
+    /// # Errors
+    ///
+    /// [`PauseError`]
+    pub async fn resume_group(&self, group: &GroupName) -> Result<(), PauseError> {
+        self.of_all(|node, now| node.resume_group(now, group.clone())).await
     }
 
     /// Starts runs again.

@@ -96,7 +96,7 @@ const LABELLED: [(&str, &str, &str); 6] = [
     (
         "eventful_events_rejected_total",
         "reason",
-        "count bytes failed disk journal_slow journal_unreachable too_large invalid shutting_down",
+        "count group bytes failed disk journal_slow journal_unreachable too_large invalid shutting_down",
     ),
     ("eventful_events_forgotten_total", "status", "completed failed discarded"),
     ("eventful_enqueue_failures_total", "reason", "full closed"),

@@ -166,6 +166,25 @@ async fn paused_events_wait_until_resumed() {
 }
 
 #[tokio::test]
+async fn paused_group_is_shown_and_waits_until_resumed() {
+    let server = TestServer::default().await;
+    assert_eq!(server.call("POST", "/v1/pause?group=tenant/7", &[], "").await.status, 204);
+    assert_eq!(server.call("POST", "/v1/events?group=tenant/7", &[("webhook-id", "a")], "x").await.status, 202);
+    server.envelope(r#"{"id":"b","group":"tenant/8"}"#).await;
+    server.until("b", "completed").await;
+    let record = server.get("/v1/events/a").await.json();
+    assert_eq!(record["explanation"], "It waits because its group tenant/7 is paused; resume it.");
+    let stats = server.get("/v1/stats").await.json();
+    assert_eq!((&stats["paused_groups"], &stats["groups_paused"]), (&serde_json::json!({"tenant/7": 1}), &1.into()));
+    assert_eq!(stats["paused"], 0);
+    assert_eq!(server.call("POST", "/v1/resume?group=tenant/7", &[], "").await.status, 204);
+    server.until("a", "completed").await;
+    for call in ["/v1/pause?group=", "/v1/resume?group=", "/v1/pause?groups=a"] {
+        assert_eq!(server.call("POST", call, &[], "").await.status, 400, "{call}");
+    }
+}
+
+#[tokio::test]
 async fn page_has_a_thousand_records_at_most_and_one_at_least() {
     let server = TestServer::default().await;
     server.call("POST", "/v1/pause", &[], "").await;

@@ -71,6 +71,25 @@ async fn headers_of_an_eventful_server_name_source_id_and_type() {
 }
 
 #[tokio::test]
+async fn group_is_given_in_each_form_and_shown() {
+    let server = TestServer::default().await;
+    server.eventful.pause().await.expect("it pauses");
+    let id = |id| ("webhook-id", id);
+    let json = [("content-type", "application/json")];
+    let forwarded = [id("b"), ("eventful-group", "tenant/%C3%A4")];
+    let both = [id("c"), ("eventful-group", "header")];
+    assert_eq!(server.call("POST", "/v1/events", &json, r#"{"id": "a", "group": "tenant/7"}"#).await.status, 202);
+    assert_eq!(server.call("POST", "/v1/events", &forwarded, "x").await.status, 202);
+    assert_eq!(server.call("POST", "/v1/events?group=url", &both, "x").await.status, 202);
+    for (id, group) in [("a", "tenant/7"), ("b", "tenant/ä"), ("c", "url")] {
+        assert_eq!(server.get(&format!("/v1/events/{id}")).await.json()["group"], group);
+    }
+    let refused = server.call("POST", "/v1/events?group=", &[id("d")], "x").await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains("the name of the group is empty")));
+}
+
+#[tokio::test]
 async fn id_and_source_headers_name_one_key_in_each_combination() {
     let server = TestServer::default().await;
     let (plain, whole) = (("webhook-id", "a"), ("webhook-id", "eventful:s/a"));

@@ -8,7 +8,7 @@ use eventful::journal::{JournalStore as _, MemoryStore, OpenError, Owner, Sequen
 use eventful::{
     Event, Key, Status, Timestamp,
     engine::{
-        Epoch, ErrorText, RunId,
+        Epoch, ErrorText, GroupName, RunId,
         facts::{AfterRun, AttemptEnd, Change, Charge, DurableState, Fact, Replay},
     },
 };
@@ -114,6 +114,14 @@ fn a_journal_of_version_1_is_replayed() {
 fn event_that_starts_later_is_written_as_it_was() {
     let golden = include_str!("golden/version-1-delay.hex");
     let facts = &facts_with_a_delay()[facts_of_each_record().len()..];
+    assert_eq!(hex(&frame_of(facts)), golden, "a change of the format needs a version of its own");
+    assert_eq!(read_all(frame::decode(&unhex(golden)).expect("a frame").body), facts);
+}
+
+#[test]
+fn groups_and_their_pauses_are_written_as_they_were() {
+    let golden = include_str!("golden/version-1-groups.hex");
+    let facts = &facts_with_groups()[facts_of_each_record().len()..];
     assert_eq!(hex(&frame_of(facts)), golden, "a change of the format needs a version of its own");
     assert_eq!(read_all(frame::decode(&unhex(golden)).expect("a frame").body), facts);
 }
@@ -247,6 +255,23 @@ fn facts_with_a_delay() -> Vec<Fact> {
     facts
 }
 
+/// The same, and events of a group, which is paused at last.
+fn facts_with_groups() -> Vec<Fact> {
+    let mut facts = facts_of_each_record();
+    let at = Timestamp::from_micros(1_700_000_000_001_000);
+    let event = |id| Event::with_id(id, "grouped").expect("an id").with_group("tenant/7").expect("a short name");
+    let group = |name| GroupName::new(name).expect("a short name");
+    let changes = [
+        Change::Accepted(event("now")),
+        Change::Accepted(event("later").with_not_before(at + Duration::from_secs(3600))),
+        Change::GroupPaused { group: group("tenant/8"), paused: true },
+        Change::GroupPaused { group: group("tenant/8"), paused: false },
+        Change::GroupPaused { group: group("tenant/7"), paused: true },
+    ];
+    facts.extend(changes.map(|change| Fact { at, change }));
+    facts
+}
+
 /// The one part of a snapshot of them.
 fn snapshot_of(facts: &[Fact]) -> Vec<u8> {
     let mut store = MemoryStore::new();
@@ -325,6 +350,16 @@ fn snapshot_of_version_2_is_what_it_was() {
     assert_eq!(hex(&snapshot_of(&facts)), golden, "a change of the format needs a version of its own");
     let replayed = replay_of(&facts);
     assert_eq!(load(&unhex(golden)).map(|loaded| loaded.state()), Ok(replayed.state()));
+}
+
+#[test]
+fn snapshot_with_groups_is_what_it_was() {
+    let golden = include_str!("golden/snapshot-2-groups.hex");
+    let facts = facts_with_groups();
+    assert_eq!(hex(&snapshot_of(&facts)), golden, "a change of the format needs a version of its own");
+    let loaded = load(&unhex(golden)).map(|loaded| loaded.state()).expect("a sound snapshot");
+    assert_eq!(loaded, replay_of(&facts).state());
+    assert_eq!(loaded.paused_groups.len(), 1);
 }
 
 #[test]

@@ -85,10 +85,11 @@ async fn event_in_quarantine_fails_and_is_not_delivered() {
 async fn delivery_of_a_delayed_event_says_for_when_it_was() {
     let sink = Sink::start(&[]).await;
     let server = ServerChild::start(&["--deliver", &sink.url]).await;
-    server.submit("a", "/v1/events?not_before=2001-02-03T04:05:06Z", "x").await;
+    server.submit("a", "/v1/events?not_before=2001-02-03T04:05:06Z&group=t/7", "x").await;
     server.until("/v1/events/a", "completed").await;
     let request = &sink.requests()[0];
     assert!(request.contains("eventful-scheduled-for: 2001-02-03T04:05:06.000000Z\r\n"), "{request}");
+    assert!(request.contains("eventful-group: t/7\r\n"), "{request}");
 }
 
 #[tokio::test]

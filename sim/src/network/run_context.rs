@@ -266,6 +266,7 @@ impl RunNotes {
             | Change::Discarded(_)
             | Change::Paused
             | Change::Resumed
+            | Change::GroupPaused { .. }
             | Change::Epoch(_) => {}
         }
     }
@@ -310,6 +311,8 @@ fn steps(change: &Change) -> Vec<NetworkStep<'static>> {
         Change::Forgotten(keys) => return keys.iter().map(|key| NetworkStep::Forgotten { key: number(key) }).collect(),
         Change::Paused => NetworkStep::Paused,
         Change::Resumed => NetworkStep::Resumed,
+        // No step of this tier pauses a group.
+        Change::GroupPaused { .. } => return Vec::new(),
         Change::Epoch(_) => NetworkStep::Reopened,
     };
     vec![step]

@@ -31,7 +31,8 @@ impl Tier for TurmoilTier {
     }
 
     fn check(scenario: &NetworkScenario, path: &str) -> Result<(), FileError> {
-        let policies = scenario.setup.settings.policies();
+        let settings = &scenario.setup.settings;
+        let policies = settings.policies().and(settings.group_policies().map(drop));
         policies.map_err(|source| FileError::Policies { path: path.to_owned(), source })?;
         scenario.setup.config().validate().map_err(|source| FileError::Settings { path: path.to_owned(), source })
     }

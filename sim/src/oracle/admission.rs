@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventful::{
-    Timestamp,
+    Event, Timestamp,
     engine::{
         Answer, Bound, FailedOverflow, Phase, Refusal,
         facts::{Change, Fact},
@@ -13,7 +13,7 @@ use eventful::{
 use super::{CommandSummary, Observation};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
-use crate::spec::{ReferenceState, event_bytes};
+use crate::spec::{ReferenceState, event_bytes, group_policy_of};
 
 /// Checks a submission or redrive after the facts of the step were applied: an expired record that made room is gone.
 pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
@@ -67,7 +67,8 @@ fn judge_accepted(expected: &ReferenceState, seen: &Observation<'_>, size_bytes:
         && expected.total() <= config.max_records as u64
         && expected.bytes <= config.max_bytes as u64
         && takes_beside_failed(expected, seen)
-        && size_bytes <= config.max_event_bytes;
+        && size_bytes <= config.max_event_bytes
+        && keeps_group(expected, seen);
     within(kept, expected, seen)
 }
 
@@ -76,7 +77,17 @@ fn judge_redriven(expected: &ReferenceState, seen: &Observation<'_>, size_bytes:
     let config = seen.config;
     // Equal means that no other event is pending.
     let fits = expected.bytes <= config.max_bytes as u64 || expected.bytes == size_bytes as u64;
-    within(fits && expected.pending() <= config.max_pending as u64, expected, seen)
+    let kept = fits && expected.pending() <= config.max_pending as u64 && keeps_group(expected, seen);
+    within(kept, expected, seen)
+}
+
+/// Returns whether the group of the event has no more pending events than its policy allows.
+fn keeps_group(expected: &ReferenceState, seen: &Observation<'_>) -> bool {
+    let record = seen.said.event().and_then(|event| expected.record(event));
+    record.and_then(|record| record.event.group()).is_none_or(|group| {
+        let most = group_policy_of(seen.config, group).max_pending;
+        most.is_none_or(|most| expected.pending_in(group) <= most)
+    })
 }
 
 fn size_of(expected: &ReferenceState, event: EventNumber) -> usize {
@@ -97,12 +108,13 @@ fn judge_refused(
             retry_after == retry_due(expected, seen, bound)
                 && match bound {
                     Bound::Pending => expected.pending() >= config.max_pending as u64,
+                    Bound::Group => expected.all().any(|(_, record)| expected.is_group_full(&record.event)),
                     // An expired record makes room, whether it was swept or not.
                     Bound::Records => expected.remembered(seen.now) >= config.max_records,
                     Bound::Failed => expected.failed_bytes > config.max_failed_bytes as u64,
                     Bound::Bytes => expected.bytes + size_bytes as u64 > config.max_bytes as u64,
                     // The engine itself has no journal.
-                    Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable => false,
+                    Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable | Bound::PausedGroups => false,
                 }
         }
     };
@@ -123,7 +135,13 @@ fn retry_due(expected: &ReferenceState, seen: &Observation<'_>, bound: Bound) ->
             ends.map(until).filter(|left| !left.is_zero()).unwrap_or(least)
         }
         Bound::Failed => expected.first_end(true).map_or(OPERATOR, until).min(OPERATOR).max(least),
-        Bound::Pending | Bound::Bytes | Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable => least,
+        Bound::Pending
+        | Bound::Group
+        | Bound::PausedGroups
+        | Bound::Bytes
+        | Bound::Disk
+        | Bound::JournalSlow
+        | Bound::JournalUnreachable => least,
     }
 }
 
@@ -133,7 +151,19 @@ impl ReferenceState {
         self.all().filter(|(event, _)| self.present(*event, now).is_some()).count()
     }
 
-    /// Returns whether the bounds of the engine allow one more event of this size.
+    /// Returns the number of pending events of a group.
+    fn pending_in(&self, group: &str) -> usize {
+        let pending = self.all().filter(|(_, record)| !record.status().is_terminal());
+        pending.filter(|(_, record)| record.event.group() == Some(group)).count()
+    }
+
+    /// Returns whether the event is in a group that has as many pending events as its policy allows.
+    pub(crate) fn is_group_full(&self, event: &Event) -> bool {
+        let most = |group| group_policy_of(&self.config, group).max_pending;
+        event.group().is_some_and(|group| most(group).is_some_and(|most| self.pending_in(group) >= most))
+    }
+
+    /// Returns whether the bounds that all events share allow one more event of this size.
     pub(crate) fn has_room(&self, size_bytes: usize) -> bool {
         let (config, size_bytes) = (&self.config, size_bytes as u64);
         let (failed, most) = (self.failed_bytes, config.max_failed_bytes as u64);

@@ -39,6 +39,7 @@ impl Durations {
             | Change::Forgotten(_)
             | Change::Paused
             | Change::Resumed
+            | Change::GroupPaused { .. }
             | Change::Epoch(_) => return,
         };
         let Some(record) = key_table.number(key).and_then(|event| expected.record(event)) else { return };

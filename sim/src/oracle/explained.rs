@@ -2,14 +2,14 @@
 
 use eventful::{
     RecordView,
-    engine::{Phase, Place},
+    engine::{Gate, GroupOrder, Phase, Place},
 };
 
 use super::Observation;
 use super::tickets::SentTickets;
 use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
-use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState, policy_of};
+use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState, gate_of, group_policy_of, policy_of};
 
 /// Explanations are checked in one step of this many, as each costs a string.
 const EVERY: u32 = 16;
@@ -51,7 +51,11 @@ fn explain(
         Lifecycle::Failed(_) => {
             let error = record.last_error.as_ref().map_or("no error was recorded", |error| error.as_str());
             let kept = left.map_or_else(String::new, |left| format!(" It is kept for another {left:?}."));
-            format!("It has failed at attempt {attempt}: {error}; redrive it to try again.{kept}")
+            let group = record.event.group().filter(|group| group_policy_of(seen.config, group).halts());
+            let halts = group.map_or_else(String::new, |group| {
+                format!(" Its group {group} is halted until then, or until it is discarded.")
+            });
+            format!("It has failed at attempt {attempt}: {error}; redrive it to try again.{halts}{kept}")
         }
         Lifecycle::Processing { started_at, .. } => {
             let (lasts, due) = (seen.now.since(started_at), view.run.map(|run| run.deadline).unwrap_or_default());
@@ -67,7 +71,8 @@ fn explain(
                 format!("It waits for {:?} until its first attempt may start.", at.since(seen.now))
             }
             Some(Place::Delayed) => format!("It waits for {:?} until its next attempt may start.", at.since(seen.now)),
-            Some(Place::Gated) => at_gate(expected, seen, record),
+            Some(Place::Gated(Gate::Group)) => in_group(expected, seen, record),
+            Some(Place::Gated(Gate::Type)) => at_gate(expected, seen, record),
             Some(Place::Queued(ticket)) => {
                 let (ahead, running, limit) = (tickets.ahead_of(ticket), seen.gauges.inflight, seen.config.concurrency);
                 format!("It is in the channel with {ahead} ahead of it, while {running} of at most {limit} run.")
@@ -75,6 +80,52 @@ fn explain(
             Some(Place::Line) | None => in_line(tickets, seen),
         },
     }
+}
+
+/// Returns the explanation of an event at the gate of its group, with the counts of the places that the engine shows.
+fn in_group(expected: &ReferenceState, seen: &Observation<'_>, record: &ReferenceRecord) -> String {
+    let name = record.event.group().unwrap_or_default();
+    if expected.paused_groups.contains(name) {
+        return format!("It waits because its group {name} is paused; resume it.");
+    }
+    let policy = group_policy_of(seen.config, name);
+    let alone = |other: &ReferenceRecord| gate_of(seen.config, &other.event).is_some_and(|(_, limit)| limit == 0);
+    let of_group = expected
+        .all()
+        .filter(|(_, other)| other.event.group() == Some(name) && !other.status().is_terminal() && !alone(other));
+    let placed: Vec<_> = of_group
+        .map(|(event, other)| {
+            let view = seen.engine.get(seen.now, seen.key_table.key(event));
+            (other, view.and_then(|view| view.place))
+        })
+        .collect();
+    let count = |fits: &dyn Fn(Option<Place>) -> bool| placed.iter().filter(|(_, place)| fits(*place)).count();
+    let waiting = count(&|place| place == Some(Place::Gated(Gate::Group)));
+    let next = count(&|place| matches!(place, Some(Place::Gated(Gate::Type) | Place::Line | Place::Queued(_))));
+    let running = count(&|place| place.is_none());
+    let words = format!("It is one of {waiting} that wait in group {name}");
+    if policy.order == GroupOrder::Fifo {
+        // The one that has the turn is past the gate, or waits for another attempt.
+        let is_ahead = |(other, place): &&(&ReferenceRecord, Option<Place>)| match place {
+            Some(Place::Gated(Gate::Group)) => false,
+            Some(Place::Delayed) => matches!(other.stage, Lifecycle::FailedRetry(_)),
+            Some(Place::Gated(Gate::Type) | Place::Line | Place::Queued(_)) | None => true,
+        };
+        let Some((ahead, place)) = placed.iter().find(is_ahead) else {
+            let key = expected.halted_by(name).map(|failed| seen.key_table.key(failed));
+            return key.map_or_else(String::new, |key| {
+                format!("{words}, which is halted because {key} has failed: redrive or discard that.")
+            });
+        };
+        let doing = match (ahead.stage.eligible_at(), place) {
+            (Some(at), Some(Place::Delayed)) if at > seen.now => format!("is retried in {:?}", at.since(seen.now)),
+            (Some(_), _) => "is next".to_owned(),
+            (None, _) => "runs".to_owned(),
+        };
+        return format!("{words} behind {}, which {doing}.", ahead.event.key());
+    }
+    let limit = policy.concurrency.map_or_else(String::new, |limit| format!(", of at most {limit}"));
+    format!("{words}, of which {next} is next and {running} run{limit}.")
 }
 
 /// Returns the explanation of an event at its gate, with the counts of gauges and facts.
@@ -96,7 +147,9 @@ fn at_gate(expected: &ReferenceState, seen: &Observation<'_>, record: &Reference
     let of_type: Vec<_> = expected.all().filter(|(_, other)| is_of(other)).collect();
     let running = of_type.iter().filter(|(_, other)| other.stage.run().is_some()).count();
     let is_gated = |event| {
-        seen.engine.get(seen.now, seen.key_table.key(event)).is_some_and(|view| view.place == Some(Place::Gated))
+        seen.engine
+            .get(seen.now, seen.key_table.key(event))
+            .is_some_and(|view| view.place == Some(Place::Gated(Gate::Type)))
     };
     let waiting = of_type.iter().filter(|(event, _)| is_gated(*event)).count();
     // Whatever waits at a gate waits because all passes are taken.

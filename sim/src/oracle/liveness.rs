@@ -41,7 +41,7 @@ pub(super) fn judge_waiting(
     for (event, _) in expected.all().filter(|(_, record)| record.stage.terminal_at().is_none()) {
         let place = engine.get(now, key_table.key(event)).and_then(|view| view.place);
         let waits = match place {
-            Some(Place::Delayed | Place::Gated | Place::Line) => true,
+            Some(Place::Delayed | Place::Gated(_) | Place::Line) => true,
             Some(Place::Queued(ticket)) => !held.contains(&ticket),
             None => false,
         };

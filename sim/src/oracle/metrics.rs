@@ -82,6 +82,7 @@ impl CountedMetrics {
                 | Change::Discarded(_)
                 | Change::Paused
                 | Change::Resumed
+                | Change::GroupPaused { .. }
                 | Change::Epoch(_) => {}
             }
         }
@@ -113,9 +114,10 @@ impl CountedMetrics {
 
 const fn reason(refusal: Refusal) -> RejectReason {
     match refusal {
+        Refusal::Overloaded { bound: Bound::Group, .. } => RejectReason::Group,
         Refusal::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
         Refusal::Overloaded { bound: Bound::Failed, .. } => RejectReason::Failed,
-        Refusal::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
+        Refusal::Overloaded { bound: Bound::Pending | Bound::Records | Bound::PausedGroups, .. } => RejectReason::Count,
         Refusal::Overloaded { bound: Bound::Disk, .. } => RejectReason::Disk,
         Refusal::Overloaded { bound: Bound::JournalSlow, .. } => RejectReason::JournalSlow,
         Refusal::Overloaded { bound: Bound::JournalUnreachable, .. } => RejectReason::JournalUnreachable,

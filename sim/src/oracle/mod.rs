@@ -21,6 +21,7 @@
 //! | `retries` | P8 | attempts are bounded, waits lie within their limits |
 //! | `admission` | P9 | bounds are kept, and refusals have a reason |
 //! | `gates` | P1, P5 | no more events of a type run than its policy allows, and none waits without need |
+//! | `groups` | P1, P3, P5 | groups take turns, keep their order and their limits, and none waits without need |
 //! | `lists` | P7 | lists and counts contain every record that matches, and no other |
 //! | `replay` | P10 | a replay of the facts leads to the same state |
 //! | `journal` | P9, P10 | nothing is shown before it is durable; an opening recovers what was appended |
@@ -44,6 +45,7 @@ mod dropped;
 mod durations;
 mod explained;
 mod gates;
+mod groups;
 mod journal;
 pub(crate) mod lists;
 mod liveness;
@@ -196,7 +198,8 @@ impl Oracles {
             let event = self.expected.apply(fact, seen.key_table)?;
             self.expected.judge_permits()?;
             gates::judge(&self.expected, seen, fact)?;
-            if matches!(fact.change, Change::Paused | Change::Resumed) {
+            groups::judge(&self.expected, seen, fact)?;
+            if matches!(fact.change, Change::Paused | Change::Resumed | Change::GroupPaused { .. }) {
                 self.paused_by = self.step_ends;
             }
             self.touch(event);
@@ -210,6 +213,7 @@ impl Oracles {
         self.shutdown.count(&self.expected, seen.said);
         dropped::judge(&self.expected, seen, failed_before)?;
         gates::judge_waiting(&self.expected, seen)?;
+        groups::judge_places(&self.expected, seen)?;
         admission::judge(&self.expected, seen)?;
         self.metrics.judge(&self.expected, seen)?;
         if !seen.facts.is_empty() {

@@ -65,6 +65,9 @@ pub enum CommandSummary {
     Discard(EventNumber),
     Pause,
     Resume,
+    PauseGroup {
+        paused: bool,
+    },
     HoldExpiry,
     ReleaseExpiry,
     Shutdown,
@@ -119,6 +122,7 @@ impl CommandSummary {
             Command::Discard(key) => Self::Discard(number(key)),
             Command::Pause => Self::Pause,
             Command::Resume => Self::Resume,
+            Command::PauseGroup { paused, .. } => Self::PauseGroup { paused: *paused },
             Command::HoldExpiry => Self::HoldExpiry,
             Command::ReleaseExpiry => Self::ReleaseExpiry,
             Command::Shutdown => Self::Shutdown,

@@ -23,7 +23,14 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result
             Some(Status::Failed) => (Answer::Noted, true),
             Some(status) => (Answer::NotFailed(status), false),
         },
-        CommandSummary::Discard(_) | CommandSummary::Pause | CommandSummary::Resume if has_stopped => (stopped, false),
+        CommandSummary::Discard(_)
+        | CommandSummary::Pause
+        | CommandSummary::Resume
+        | CommandSummary::PauseGroup { .. }
+            if has_stopped =>
+        {
+            (stopped, false)
+        }
         CommandSummary::Discard(event) => match expected.present(event, seen.now).map(|record| record.status()) {
             None => (Answer::NotFound, false),
             Some(Status::Completed) => (Answer::TooLate, false),
@@ -31,6 +38,8 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result
         },
         CommandSummary::Pause => (Answer::Noted, !expected.paused),
         CommandSummary::Resume => (Answer::Noted, expected.paused),
+        // Whether it changes anything is checked with its fact.
+        CommandSummary::PauseGroup { .. } => (Answer::Noted, !seen.facts.is_empty()),
         CommandSummary::Shutdown
         | CommandSummary::AbortInflight
         | CommandSummary::HoldExpiry
@@ -66,6 +75,7 @@ fn carries_out(seen: &Observation<'_>, change: &Change) -> bool {
     match (seen.said, change) {
         (CommandSummary::Redrive(event), Change::Redriven(key))
         | (CommandSummary::Discard(event), Change::Discarded(key)) => seen.key_table.number(key) == Some(event),
+        (CommandSummary::PauseGroup { paused: asked }, Change::GroupPaused { paused, .. }) => asked == *paused,
         (CommandSummary::Pause, Change::Paused) | (CommandSummary::Resume, Change::Resumed) => true,
         _ => false,
     }

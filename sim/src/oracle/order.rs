@@ -77,7 +77,12 @@ impl ExpectedLine {
             }
             Change::Discarded(key) => drop(self.leave(seen.key_table.number(key))),
             Change::Started { key, .. } => return self.start(expected, seen.key_table.number(key)),
-            Change::Finished { .. } | Change::Forgotten(_) | Change::Paused | Change::Resumed | Change::Epoch(_) => {}
+            Change::Finished { .. }
+            | Change::Forgotten(_)
+            | Change::Paused
+            | Change::Resumed
+            | Change::Epoch(_)
+            | Change::GroupPaused { .. } => {}
         }
         Ok(())
     }
@@ -128,7 +133,7 @@ impl ExpectedLine {
     }
 }
 
-/// Returns whether events of its policy wait for each other.
+/// Returns whether events of its group or policy wait for each other.
 fn may_be_gated(config: &Config, event: &Event) -> bool {
-    gate_of(config, event).is_some_and(|(_, limit)| limit < usize::MAX)
+    event.group().is_some() || gate_of(config, event).is_some_and(|(_, limit)| limit < usize::MAX)
 }

@@ -1,6 +1,9 @@
 //! P7: the record that a command touched is that of the facts.
 
-use eventful::{RecordView, engine::Place};
+use eventful::{
+    RecordView,
+    engine::{Gate, Place},
+};
 
 use super::Observation;
 use crate::failure::Broken;
@@ -54,7 +57,8 @@ fn has_payload(record: &ReferenceRecord, view: &RecordView) -> bool {
 
 fn is_placed(record: &ReferenceRecord, view: &RecordView, seen: &Observation<'_>) -> bool {
     match (view.place, record.stage.eligible_at()) {
-        (Some(Place::Gated), Some(at)) => at <= seen.now && gate_of(seen.config, &record.event).is_some(),
+        (Some(Place::Gated(Gate::Group)), Some(at)) => at <= seen.now && record.event.group().is_some(),
+        (Some(Place::Gated(Gate::Type)), Some(at)) => at <= seen.now && gate_of(seen.config, &record.event).is_some(),
         (Some(Place::Line | Place::Queued(_)), Some(at)) => at <= seen.now,
         (Some(Place::Delayed), Some(_)) | (None, _) => true,
         (Some(_), None) => false,
@@ -77,7 +81,7 @@ mod tests {
     };
 
     /// The fields that [`ReferenceRecord::difference`] and this file compare.
-    const COMPARED: [&str; 20] = [
+    const COMPARED: [&str; 21] = [
         "key",
         "digest",
         "status",
@@ -91,6 +95,7 @@ mod tests {
         "run",
         "terminal_at",
         "event_type",
+        "group",
         "content_type",
         "attributes",
         "size_bytes",

@@ -53,7 +53,8 @@ impl Reference {
         let dropped: Vec<_> = model.dropped.drain(..).collect();
         same(seen, "dropped events", &seen.dropped.iter().map(Dropped::from).collect(), &dropped)?;
         let gauges = [seen.gauges.line, seen.gauges.gated, seen.gauges.delayed, seen.gauges.inflight];
-        let lengths = [model.line.len(), model.gated.len(), model.delayed.len(), model.deadlines.len()];
+        let lengths =
+            [model.line.len(), model.grouped.len() + model.gated.len(), model.delayed.len(), model.deadlines.len()];
         same(seen, "line, gated, delayed and in flight", &gauges, &lengths.map(|length| length as u64))
     }
 
@@ -99,6 +100,7 @@ const fn promise(seen: &Observation<'_>) -> u8 {
         | CommandSummary::Redrive(_)
         | CommandSummary::Discard(_)
         | CommandSummary::Pause
+        | CommandSummary::PauseGroup { .. }
         | CommandSummary::Resume
         | CommandSummary::Open => 1,
         CommandSummary::Shutdown | CommandSummary::AbortInflight => 6,

@@ -45,6 +45,7 @@ fn cause(said: CommandSummary) -> Cause {
         | CommandSummary::Redrive(_)
         | CommandSummary::Discard(_)
         | CommandSummary::Pause
+        | CommandSummary::PauseGroup { .. }
         | CommandSummary::Resume
         | CommandSummary::HoldExpiry
         | CommandSummary::ReleaseExpiry

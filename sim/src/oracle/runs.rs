@@ -123,6 +123,7 @@ fn judge_abort(expected: &ReferenceState, seen: &Observation<'_>, change: &Chang
         | Change::Forgotten(_)
         | Change::Paused
         | Change::Resumed
+        | Change::GroupPaused { .. }
         | Change::Epoch(_) => None,
     };
     match run {

@@ -120,6 +120,11 @@ impl SentTickets {
                 self.void += usize::from(waits);
                 Ok(())
             }
+            CommandSummary::PauseGroup { paused } => {
+                // One event at most returns to the gate of its group.
+                self.void += usize::from(paused);
+                Ok(())
+            }
             CommandSummary::Sweep => {
                 // A ticket that a sweep sends may be a marker, which cannot be seen from outside.
                 self.marker |= !seen.effects.is_empty();

@@ -77,6 +77,9 @@ impl CoreDraw {
         if self.has(FaultFamily::Operators) {
             self.operators(fresh, &mut operations);
         }
+        if self.has(FaultFamily::Groups) && self.has(FaultFamily::Operators) {
+            self.group_pauses(fresh, &mut operations);
+        }
         if self.has(FaultFamily::Waiters) {
             self.waiters(&mut operations);
         }
@@ -144,6 +147,7 @@ impl CoreDraw {
                 FaultFamily::Clients
                 | FaultFamily::Delays
                 | FaultFamily::Types
+                | FaultFamily::Groups
                 | FaultFamily::Overload
                 | FaultFamily::Operators
                 | FaultFamily::Waiters

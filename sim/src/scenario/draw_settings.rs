@@ -45,6 +45,7 @@ impl CoreDraw {
             sync_grace: Some(self.rng.stream("sync grace").pick(&[20, 100, 1_000]) * MILLI),
             types: Vec::new(),
             unmatched_wait: false,
+            groups: Vec::new(),
         };
         if self.has(FaultFamily::Channel) && draw.per_mille(400) {
             settings.channel_capacity = NonZeroUsize::MIN;
@@ -61,6 +62,9 @@ impl CoreDraw {
         self.reach_edges(&mut settings);
         if self.has(FaultFamily::Types) {
             self.types(&mut settings);
+        }
+        if self.has(FaultFamily::Groups) {
+            self.groups(&mut settings);
         }
         settings
     }

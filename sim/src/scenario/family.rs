@@ -56,5 +56,7 @@ pub enum FaultFamily {
     Delays,
     /// Some types of events have policies, or none is for them and they wait.
     Types,
+    /// Events are in groups, of which one is hot, and some have an order.
+    Groups,
 }
 }

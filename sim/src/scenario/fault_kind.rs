@@ -55,6 +55,7 @@ pub enum FaultKind {
     OverloadByCount,
     OverloadByBytes,
     OverloadByFailures,
+    OverloadByGroup,
     NodePanics,
     RoomAwaited,
     RoomFound,

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod draw;
+mod draw_groups;
 mod draw_journal;
 mod draw_settings;
 mod draw_types;
@@ -23,7 +24,7 @@ pub use family::{DrawPlan, FaultFamily};
 pub use fault::{CoreFault, Injection, Loss};
 pub use fault_kind::FaultKind;
 pub use operation::{Act, Operation};
-pub use settings::{CoreSetup, Journaling, Settings, SmallThresholds, TypeSettings};
+pub use settings::{CoreSetup, GroupSettings, Journaling, Settings, SmallThresholds, TypeSettings};
 pub use tier::{CoreScenario, CoreTier};
 pub use units::MILLI;
 pub use units::Micros;

@@ -47,6 +47,8 @@ pub enum Act {
     Pause,
     /// Resumes starts of runs.
     Resume,
+    /// Pauses the group of an event, or resumes it.
+    PauseGroup { event: EventNumber, paused: bool },
     /// Reads a record.
     Read { event: EventNumber },
     /// Reads a list to its end, a page of `limit` records at the interval `every`, with the filter of the number

@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use eventful::{
-    Backoff, Config, TypePolicy, Unmatched,
-    engine::{FailedOverflow, InvalidPolicy, Thresholds, TypePolicies},
+    Backoff, Config, GroupPolicy, TypePolicy, Unmatched,
+    engine::{FailedOverflow, GroupPolicies, InvalidPolicy, OnFailure, Thresholds, TypePolicies},
 };
 use serde::{Deserialize, Serialize};
 
+use super::EventNumber;
 use super::units::MILLI;
 
 /// The engine's configuration and its environment.
@@ -82,6 +83,9 @@ pub struct Settings {
     /// True if events without a policy wait.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unmatched_wait: bool,
+    /// Policies by name of group. Without any, no event is in a group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupSettings>,
 }
 
 /// The engine's [`Thresholds`] as a scenario file has them.
@@ -153,6 +157,29 @@ impl Settings {
         Ok(policies)
     }
 
+    /// Returns the policies by name of group.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPolicy`] when one is none, or overlaps with another.
+    pub fn group_policies(&self) -> Result<GroupPolicies, InvalidPolicy> {
+        let mut policies = GroupPolicies::default();
+        self.groups.iter().try_for_each(|settings| policies.add(&settings.pattern, settings.policy()).map(drop))?;
+        Ok(policies)
+    }
+
+    /// Returns the group of an event: of every two one is in the same, and others are by themselves or with few.
+    pub fn group_of(&self, event: EventNumber) -> Option<String> {
+        (!self.groups.is_empty()).then_some(())?;
+        match event % 8 {
+            0 | 2 | 4 | 7 => Some("hot".to_owned()),
+            1 => Some(format!("cold/{event}")),
+            3 => Some("few/1".to_owned()),
+            5 => Some(format!("few/{}", event % 3)),
+            _ => None,
+        }
+    }
+
     /// Returns the configuration. Its seed is the scenario's.
     pub fn config(&self) -> Config {
         let mut config = Config::default();
@@ -184,6 +211,7 @@ impl Settings {
         config.abort_grace = Duration::from_micros(self.abort_grace);
         config.sync_grace = self.sync_grace.map_or(config.sync_grace, Duration::from_micros);
         config.types = self.policies().expect("the policies of a scenario that was read fit each other");
+        config.groups = self.group_policies().expect("the policies of a scenario that was read fit each other");
         config.unmatched = if self.unmatched_wait { Unmatched::Wait } else { Unmatched::Run };
         config.with_thresholds(self.thresholds.map_or_else(Thresholds::default, Thresholds::from))
     }
@@ -218,6 +246,35 @@ impl TypeSettings {
         });
         policy.run_timeout = self.run_timeout.map(Duration::from_micros);
         policy.run_lifetime = self.run_lifetime.map(Duration::from_micros);
+        policy
+    }
+}
+
+/// A policy by name of group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupSettings {
+    /// The names that it is for.
+    pub pattern: String,
+    /// True if the events of a group run in their order.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fifo: bool,
+    /// True if an event that has failed stops the others of its group.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub halts: bool,
+    /// The most of them that run at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<usize>,
+    /// The most of them that are pending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_pending: Option<usize>,
+}
+
+impl GroupSettings {
+    fn policy(&self) -> GroupPolicy {
+        let mut policy = if self.fifo { GroupPolicy::fifo() } else { GroupPolicy::free() };
+        (policy.concurrency, policy.max_pending) = (self.concurrency, self.max_pending);
+        policy.on_failure = if self.halts { OnFailure::Halt } else { OnFailure::Continue };
         policy
     }
 }

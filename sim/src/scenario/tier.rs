@@ -34,6 +34,7 @@ impl Tier for CoreTier {
         if u16::try_from(settings.concurrency.get()).is_err() {
             return Err(FileError::TooLarge { path, what: format!("concurrency is more than {}", u16::MAX) });
         }
+        settings.group_policies().map_err(|source| FileError::Policies { path: path.clone(), source })?;
         settings.policies().map_err(|source| FileError::Policies { path: path.clone(), source })?;
         settings.config().validate().map_err(|source| FileError::Settings { path, source })
     }

@@ -15,6 +15,8 @@ impl fmt::Display for Act {
             Self::Discard { event } => write!(f, "discard event {event}"),
             Self::Pause => f.write_str("pause"),
             Self::Resume => f.write_str("resume"),
+            Self::PauseGroup { event, paused: true } => write!(f, "pause the group of event {event}"),
+            Self::PauseGroup { event, paused: false } => write!(f, "resume the group of event {event}"),
             Self::RedriveFirst => f.write_str("redrive the first failed"),
             Self::Enter { event, payload, patience } => {
                 write!(f, "submit event {event} with payload {payload}, and wait {} for room", Micros(patience))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{Backoff, Config, Event, TypePolicy, Unmatched};
+use eventful::{Backoff, Config, Event, GroupPolicy, TypePolicy, Unmatched};
 
 /// The bounds of one event's runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,22 @@ pub fn policy_of<'c>(config: &'c Config, event_type: Option<&str>) -> Option<(us
     let first = found.next();
     assert!(found.next().is_none(), "two policies fit {event_type}");
     first
+}
+
+/// Returns the policy of a group.
+///
+/// # Panics
+///
+/// When two policies fit it, which a configuration does not allow.
+pub fn group_policy_of(config: &Config, group: &str) -> GroupPolicy {
+    let fits = |pattern: &str| match pattern.split_once('*') {
+        Some((beginning, _)) => group.strip_prefix(beginning).is_some(),
+        None => group == pattern,
+    };
+    let mut found = config.groups.iter().filter(|(pattern, _)| fits(pattern));
+    let first = found.next().map(|(_, policy)| policy.clone());
+    assert!(found.next().is_none(), "two policies fit {group}");
+    first.unwrap_or_default()
 }
 
 /// Returns the gate of an event, by number, and its limit: the number of its policy, or one of its own if it waits

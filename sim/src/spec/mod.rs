@@ -34,7 +34,7 @@ mod transitions;
 pub use attempts::{Cause, Ruling, RunFate};
 pub use counts::FactCounts;
 pub use lifecycle::Lifecycle;
-pub use limits::{EventLimits, gate_of, policy_of};
+pub use limits::{EventLimits, gate_of, group_policy_of, policy_of};
 pub use numbering::{Numbering, Register};
 pub use record::{ReferenceRecord, not_before};
 pub use reference_state::ReferenceState;

@@ -133,6 +133,7 @@ impl ReferenceRecord {
             (view.eligible_at == self.stage.eligible_at(), "may start at another time"),
             (view.run.map(|run| (run.id, run.started_at)) == self.stage.run(), "has another run"),
             (view.event_type.as_deref() == event.and_then(Event::event_type), "has another type"),
+            (view.group.as_deref() == event.and_then(Event::group), "has another group"),
             (view.content_type.as_deref() == event.and_then(Event::content_type), "has another content type"),
             (has_attributes(view, event), "has other attributes"),
             (view.size_bytes == self.event_bytes(), "has another size"),

@@ -1,14 +1,15 @@
 //! The records that follow from facts.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use eventful::{
     Config, Status, Timestamp,
-    engine::{Epoch, FailedOverflow, RunId, facts::Change},
+    engine::{Epoch, FailedOverflow, GroupName, RunId, facts::Change},
 };
 
 use super::downtimes::ReferenceDowntimes;
-use super::{FactCounts, Lifecycle, ReferenceRecord};
+use super::{FactCounts, Lifecycle, ReferenceRecord, group_policy_of};
 use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
 
@@ -36,6 +37,8 @@ pub struct ReferenceState {
     pub counts_at_opening: FactCounts,
     /// True if the engine is paused.
     pub paused: bool,
+    /// The groups that are paused.
+    pub paused_groups: BTreeSet<GroupName>,
     /// The engine's epoch; none if no opening is among the facts.
     pub epoch: Option<Epoch>,
     /// The time of the last fact.
@@ -57,6 +60,7 @@ impl ReferenceState {
             counts: FactCounts::default(),
             counts_at_opening: FactCounts::default(),
             paused: false,
+            paused_groups: BTreeSet::new(),
             epoch: None,
             last: Timestamp::EPOCH,
             last_run: None,
@@ -72,6 +76,14 @@ impl ReferenceState {
     /// Returns the record of an event, unless its retention has ended: forgotten or not, it is absent then.
     pub fn present(&self, event: EventNumber, now: Timestamp) -> Option<&ReferenceRecord> {
         self.record(event).filter(|record| !self.is_expired(record.stage, now))
+    }
+
+    /// Returns the first event that has failed and so stops this group, which is one that halts.
+    pub fn halted_by(&self, group: &str) -> Option<EventNumber> {
+        let is_halting = group_policy_of(&self.config, group).halts();
+        let failed = self.all().filter(|(_, record)| is_halting && record.status() == Status::Failed);
+        let failed = failed.filter(|(_, record)| record.event.group() == Some(group));
+        failed.min_by_key(|(_, record)| record.seq).map(|(event, _)| event)
     }
 
     /// Returns every record, with the number of its event.

@@ -18,9 +18,9 @@ pub fn key_bytes(key: &Key) -> usize {
     key.source().len() + id
 }
 
-/// Returns the bytes of an event: its payload, its key, its type, its content type and its attributes.
+/// Returns the bytes of an event: its payload, its key, its type, its group, its content type and its attributes.
 pub fn event_bytes(event: &Event) -> usize {
-    let texts = [event.event_type(), event.content_type()].into_iter().flatten().map(str::len);
+    let texts = [event.event_type(), event.group(), event.content_type()].into_iter().flatten().map(str::len);
     let attributes = event.attributes().iter().map(|(name, value)| name.len() + value.len());
     event.payload().len() + key_bytes(event.key()) + texts.chain(attributes).sum::<usize>()
 }
@@ -32,6 +32,7 @@ pub fn fact_bytes(fact: &Fact) -> usize {
         Change::Finished { key, error, .. } => key_bytes(key) + error.as_ref().map_or(0, |error| error.as_str().len()),
         Change::Started { key, .. } | Change::Redriven(key) | Change::Discarded(key) => key_bytes(key),
         Change::Forgotten(keys) => keys.iter().map(key_bytes).sum(),
+        Change::GroupPaused { group, .. } => group.as_str().len(),
         Change::Paused | Change::Resumed | Change::Epoch(_) => 0,
     };
     REST_BYTES + own

@@ -3,7 +3,7 @@
 use eventful::{
     Event, Key, Timestamp,
     engine::{
-        Epoch, NotBefore, RunId,
+        Epoch, GroupName, NotBefore, RunId,
         facts::{AfterRun, AttemptEnd, Change, Charge, Fact},
     },
 };
@@ -39,6 +39,7 @@ impl ReferenceState {
                 return Ok(None);
             }
             Change::Paused | Change::Resumed => return self.pause(fact.change == Change::Paused).map(|()| None),
+            Change::GroupPaused { group, paused } => return self.pause_group(group, *paused).map(|()| None),
             Change::Epoch(epoch) => return self.open(now, last, *epoch).map(|()| None),
         };
         match &fact.change {
@@ -50,7 +51,8 @@ impl ReferenceState {
             }
             Change::Redriven(_) => self.redrive(now, event, &fact.change)?,
             Change::Discarded(_) => self.discard(now, event, &fact.change)?,
-            Change::Forgotten(_) | Change::Paused | Change::Resumed | Change::Epoch(_) => {}
+            Change::Forgotten(_) | Change::Paused | Change::Resumed | Change::Epoch(_) | Change::GroupPaused { .. } => {
+            }
         }
         Ok(Some(event))
     }
@@ -190,6 +192,14 @@ impl ReferenceState {
     fn pause(&mut self, paused: bool) -> Result<(), Broken> {
         let before = std::mem::replace(&mut self.paused, paused);
         holds(before != paused, || broken(4, "a pause or a resume was decided twice"))
+    }
+
+    fn pause_group(&mut self, group: &GroupName, paused: bool) -> Result<(), Broken> {
+        let has_changed = match paused {
+            true => self.paused_groups.insert(group.clone()),
+            false => self.paused_groups.remove(group),
+        };
+        holds(has_changed, || broken(4, format_args!("a pause or a resume of group {group} was decided twice")))
     }
 
     fn open(&mut self, now: Timestamp, last: Timestamp, epoch: Epoch) -> Result<(), Broken> {

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use eventful::{
-    Backoff, Config, TypePolicy, Unmatched,
-    engine::{FailedOverflow, TypePolicies},
+    Backoff, Config, GroupPolicy, TypePolicy, Unmatched,
+    engine::{FailedOverflow, GroupPolicies, OnFailure, TypePolicies},
 };
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ pub fn configs() -> impl Strategy<Value = Config> {
         config
     });
     let bounded = base.prop_flat_map(with_attempts).prop_flat_map(with_runs).prop_flat_map(with_bounds);
-    bounded.prop_flat_map(with_upkeep).prop_flat_map(with_types)
+    bounded.prop_flat_map(with_upkeep).prop_flat_map(with_types).prop_flat_map(with_groups)
 }
 
 fn with_attempts(base: Config) -> impl Strategy<Value = Config> {
@@ -87,6 +87,28 @@ fn with_types(base: Config) -> impl Strategy<Value = Config> {
             config.types.add(pattern, policy).expect("policies that fit each other");
         }
         config.unmatched = if waits && !patterns.is_empty() { Unmatched::Wait } else { Unmatched::Run };
+        config
+    })
+}
+
+/// Policies for two groups, for one, or for none.
+fn with_groups(base: Config) -> impl Strategy<Value = Config> {
+    let policy = prop_oneof![
+        2 => Just(GroupPolicy::fifo()),
+        1 => Just(GroupPolicy::fifo().with_on_failure(OnFailure::Halt)),
+        2 => (1..=2_usize).prop_map(|limit| GroupPolicy::free().with_concurrency(limit)),
+        1 => Just(GroupPolicy::free()),
+    ];
+    let patterns =
+        prop_oneof![1 => Just(&[][..]), 2 => Just(&["g/*"][..]), 1 => Just(&["h"][..]), 1 => Just(&["*"][..])];
+    let most = prop_oneof![2 => Just(None), 1 => (1..=3_usize).prop_map(Some)];
+    (patterns, policy, most).prop_map(move |(patterns, mut policy, most)| {
+        policy.max_pending = most;
+        let mut config = base.clone();
+        config.groups = GroupPolicies::default();
+        for pattern in patterns {
+            config.groups.add(pattern, policy.clone()).expect("policies that fit each other");
+        }
         config
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eventful::{
     Event, Key, Timestamp,
-    engine::{Command, EnqueueFailure, ErrorText, NotBefore, Outcome, Rejection},
+    engine::{Command, EnqueueFailure, ErrorText, GroupName, NotBefore, Outcome, Rejection},
 };
 use proptest::prelude::*;
 
@@ -66,6 +66,10 @@ pub fn moves() -> impl Strategy<Value = AimedCommand> {
 fn operations() -> impl Strategy<Value = Command> {
     prop_oneof![
         3 => Just(Command::Pause),
+        4 => (proptest::bool::ANY, proptest::bool::weighted(0.4)).prop_map(|(one, paused)| {
+            let group = GroupName::new(if one { "g/1" } else { "h" }).expect("a short name");
+            Command::PauseGroup { group, paused }
+        }),
         5 => Just(Command::Resume),
         3 => Just(Command::ChannelLost),
         1 => Just(Command::HoldExpiry),
@@ -109,15 +113,21 @@ fn keys() -> impl Strategy<Value = Key> {
 /// Returns events of a few keys, mostly with the same payload, so that duplicates and conflicts happen.
 fn events() -> impl Strategy<Value = Event> {
     let payloads = prop_oneof![8 => Just(0_u8), 2 => 1..4_u8];
-    (keys(), payloads, starts(), types()).prop_map(|(key, number, start, event_type)| {
+    (keys(), payloads, starts(), types(), groups()).prop_map(|(key, number, start, event_type, group)| {
         let event = Event::new(key, payload(number));
         let event = event_type.map_or(event.clone(), |name| event.with_type(name).expect("a short type"));
+        let event = group.map_or(event.clone(), |name| event.with_group(name).expect("a short name"));
         match start {
             None => event,
             Some(NotBefore::At(at)) => event.with_not_before(at),
             Some(NotBefore::After(delay)) => event.with_delay(delay),
         }
     })
+}
+
+/// Returns two groups, or none.
+fn groups() -> impl Strategy<Value = Option<&'static str>> {
+    prop_oneof![2 => Just(None), 3 => Just(Some("g/1")), 2 => Just(Some("h"))]
 }
 
 /// Returns two types, or none.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use eventful::node::{Decided, Lsn, Node, RedriveError, ShownWhen as Until, SubmitError, Submitted, Unavailable};
 use eventful::{
     Event, Status, Timestamp,
-    engine::{Answer, Bound, Phase, Rejection},
+    engine::{Answer, Bound, GroupName, Phase, Rejection},
 };
 
 use super::event_queue::{STARTED_AT, Task};
@@ -40,6 +40,10 @@ impl World<'_> {
     /// Returns the event of a submission. A start time is given as such, or as a delay.
     fn submitted_event(&self, at: u32, operation: &Operation, event: EventNumber, payload: u8) -> Event {
         let (submitted, delay) = (self.key_table.submitted(event, payload, at), Duration::from_micros(operation.delay));
+        let submitted = match self.scenario.setup.settings.group_of(event) {
+            Some(group) => submitted.with_group(&group).expect("a short name"),
+            None => submitted,
+        };
         match (operation.delay, event % 2) {
             (0, _) => submitted,
             (_, 0) => submitted.with_delay(delay),
@@ -80,6 +84,20 @@ impl World<'_> {
             }
             Act::Resume => {
                 let decided = self.ask(None, Node::resume)?;
+                Ok(self.pass_on(client, decided)?)
+            }
+            Act::PauseGroup { event, paused } => {
+                let Some(group) = self.scenario.setup.settings.group_of(event) else { return Ok(()) };
+                let group = GroupName::new(&group).expect("a short name");
+                let decided = self.ask(None, |node, now| match paused {
+                    true => node.pause_group(now, group.clone()),
+                    false => node.resume_group(now, group.clone()),
+                })?;
+                let is_so = self.node.engine().paused_groups().any(|other| *other == group) == paused;
+                let is_done = matches!(decided.0, Ok(Decided { value: Ok(()), .. }));
+                holds(!is_done || is_so, || {
+                    Broken::new("operator", 1, format_args!("group {group} is paused: {}, expected {paused}", !paused))
+                })?;
                 Ok(self.pass_on(client, decided)?)
             }
             Act::Read { event } => Ok(self.see(client, event)?),
@@ -132,8 +150,12 @@ impl World<'_> {
             && self.node.phase() == Phase::Running
             && expected.present(number, self.latest.max(now)).is_none();
         let has_room = refusal.is_none() && expected.has_room(size_bytes);
-        let is_taken_if_room = is_new && size_bytes <= self.config.max_event_bytes;
-        Outlook { event: number, digest, refusal, is_taken_if_room, is_new, has_room }
+        let is_group_full = expected.is_group_full(event);
+        let may_be_taken = is_new && size_bytes <= self.config.max_event_bytes;
+        // No other waits behind an event whose own group has no room: it is refused at once.
+        let is_taken_if_room = may_be_taken && !is_group_full;
+        let is_group_full = may_be_taken && is_group_full;
+        Outlook { event: number, digest, refusal, is_taken_if_room, is_new, is_group_full, has_room }
     }
 
     /// Checks the result of a submission, and shows it to the client.
@@ -158,6 +180,11 @@ impl World<'_> {
         };
         holds(is_so, || {
             let what = format_args!("the engine returned {engine:?} and the client {value:?}, expected {refusal:?}");
+            Broken::new("admission", 9, what)
+        })?;
+        let is_refused = matches!(value, Err(SubmitError::Overloaded { bound: Bound::Group, .. }));
+        holds(is_refused == (refusal.is_none() && outlook.is_group_full), || {
+            let what = format_args!("refused for its group: {is_refused}, expected {}", outlook.is_group_full);
             Broken::new("admission", 9, what)
         })?;
         let answer = match value {
@@ -316,7 +343,8 @@ fn kind_of(value: &Result<Submitted, SubmitError>) -> Option<FaultKind> {
         Err(SubmitError::Overloaded { bound, .. }) => Some(match bound {
             Bound::Bytes => FaultKind::OverloadByBytes,
             Bound::Failed => FaultKind::OverloadByFailures,
-            Bound::Pending | Bound::Records => FaultKind::OverloadByCount,
+            Bound::Group => FaultKind::OverloadByGroup,
+            Bound::Pending | Bound::Records | Bound::PausedGroups => FaultKind::OverloadByCount,
             Bound::Disk => FaultKind::RefusedForDisk,
             Bound::JournalSlow => FaultKind::RefusedForSlowness,
             Bound::JournalUnreachable => FaultKind::RefusedForAbsence,

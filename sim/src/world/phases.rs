@@ -8,7 +8,6 @@ use super::event_queue::Task;
 use super::routine::Routine;
 use super::schedule::Schedule;
 use super::state::World;
-use super::stop::Stop;
 use super::trouble::FOREVER;
 use crate::failure::Broken;
 use crate::panics;
@@ -207,6 +206,7 @@ impl World<'_> {
         if self.full_until == FOREVER {
             self.wait_while_full(choices)?;
         }
+        self.discard_unmatched()?;
         let limit = self.latest.max(self.clock()) + self.time_to_finish();
         while !self.is_serving() || self.node.engine().gauges().pending() > 0 {
             let went_on = self.bounded_step(choices)?;
@@ -261,17 +261,6 @@ impl World<'_> {
         self.observer.switches().calm();
         self.heal_disk();
         self.resume().map(drop)
-    }
-
-    /// Resumes starts, again if the process died before that was durable. Returns whether starts were paused.
-    fn resume(&mut self) -> Result<bool, Broken> {
-        if !(self.is_serving() && self.node.engine().is_paused()) {
-            return Ok(false);
-        }
-        match self.drive(|node, now| node.resume(now)) {
-            Err(Stop::Broken(broken)) => Err(broken),
-            Ok(_) | Err(Stop::Panicked) => Ok(true),
-        }
     }
 
     /// Returns the time in which all pending events must end.

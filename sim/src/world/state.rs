@@ -218,6 +218,7 @@ fn events_of(scenario: &CoreScenario) -> usize {
         | Act::Enter { event, .. }
         | Act::Redrive { event }
         | Act::Discard { event }
+        | Act::PauseGroup { event, .. }
         | Act::Read { event }
         | Act::Watch { event, .. } => Some(event),
         Act::RedriveFirst => Some(0),

@@ -85,7 +85,7 @@ impl TraceRecorder {
     fn note_tickets(&mut self, seen: &Observation<'_>, expected: &ReferenceState) {
         let queued = |event| match seen.engine.get(seen.now, seen.key_table.key(event))?.place {
             Some(Place::Queued(ticket)) => Some((ticket.number(), event)),
-            Some(Place::Delayed | Place::Gated | Place::Line) | None => None,
+            Some(Place::Delayed | Place::Gated(_) | Place::Line) | None => None,
         };
         if !seen.effects.is_empty() {
             self.tickets.extend(expected.all().filter_map(|(event, _)| queued(event)));
@@ -124,6 +124,7 @@ impl TraceRecorder {
             | CommandSummary::Redrive(_)
             | CommandSummary::Discard(_)
             | CommandSummary::Pause
+            | CommandSummary::PauseGroup { .. }
             | CommandSummary::Resume => self.caller.map_or(Lane::World, Lane::Client),
             CommandSummary::Start(_) => Lane::Dispatcher,
             CommandSummary::Settle(run, _) | CommandSummary::Heartbeat(run) => {
@@ -268,7 +269,7 @@ fn key(fact: &Fact) -> Option<&Key> {
         Change::Started { key, .. } | Change::Finished { key, .. } => Some(key),
         Change::Redriven(key) | Change::Discarded(key) => Some(key),
         Change::Forgotten(keys) => keys.first(),
-        Change::Paused | Change::Resumed | Change::Epoch(_) => None,
+        Change::Paused | Change::Resumed | Change::Epoch(_) | Change::GroupPaused { .. } => None,
     }
 }
 

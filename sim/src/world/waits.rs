@@ -185,7 +185,9 @@ pub(super) struct Outlook {
     pub(super) is_taken_if_room: bool,
     /// True if the engine runs, and does not know the event.
     pub(super) is_new: bool,
-    /// True if no bound of engine or journal refuses it.
+    /// True if its group has as many events as its policy allows.
+    pub(super) is_group_full: bool,
+    /// True if no bound that all events share refuses it.
     pub(super) has_room: bool,
 }
 

@@ -69,7 +69,7 @@ impl Wording {
         let _ = match (view.place, view.eligible_at) {
             (Some(Place::Delayed), Some(at)) => write!(line, ", delayed until {}", self.time(at)),
             (Some(Place::Delayed), None) => write!(line, ", delayed"),
-            (Some(Place::Gated), _) => write!(line, ", gated"),
+            (Some(Place::Gated(_)), _) => write!(line, ", gated"),
             (Some(Place::Line), _) => write!(line, ", in the line"),
             (Some(Place::Queued(ticket)), _) => write!(line, ", queued with ticket {}", ticket.number()),
             (None, _) => Ok(()),
@@ -102,7 +102,9 @@ impl Wording {
                 1 => "it is forgotten".to_owned(),
                 several => format!("it is forgotten, the first of {several}"),
             },
-            Change::Paused | Change::Resumed | Change::Epoch(_) => format!("{:?}", fact.change),
+            Change::Paused | Change::Resumed | Change::Epoch(_) | Change::GroupPaused { .. } => {
+                format!("{:?}", fact.change)
+            }
         }
     }
 }
@@ -120,9 +122,11 @@ fn refused(refusal: &Refusal) -> String {
         Refusal::Overloaded { bound, retry_after } => {
             let bound = match bound {
                 Bound::Pending => "pending events",
+                Bound::Group => "pending events of its group",
                 Bound::Records => "records",
                 Bound::Bytes => "bytes",
                 Bound::Failed => "bytes of failed events",
+                Bound::PausedGroups => "paused groups",
                 Bound::Disk => "bytes in the journal",
                 Bound::JournalSlow => "facts that are not durable",
                 Bound::JournalUnreachable => "the reach of the journal",
@@ -155,6 +159,7 @@ fn command(said: CommandSummary) -> String {
         CommandSummary::ReleaseExpiry => "release expiry".to_owned(),
         CommandSummary::Sweep
         | CommandSummary::Pause
+        | CommandSummary::PauseGroup { .. }
         | CommandSummary::Resume
         | CommandSummary::Shutdown
         | CommandSummary::AbortInflight => {

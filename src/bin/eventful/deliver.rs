@@ -119,6 +119,9 @@ impl Deliver {
         if let Some(event_type) = event.event_type() {
             headers.insert("eventful-type", webhook::text(event_type).try_into()?);
         }
+        if let Some(group) = event.group() {
+            headers.insert("eventful-group", webhook::text(group).try_into()?);
+        }
         if let Some(attributes) = webhook::attributes(event) {
             headers.insert("eventful-attributes", attributes.try_into()?);
         }

@@ -101,6 +101,7 @@ impl Exec {
             .env("EVENTFUL_ID", &*event.key().id())
             .env("EVENTFUL_SOURCE", event.key().source())
             .env("EVENTFUL_TYPE", event.event_type().unwrap_or_default())
+            .env("EVENTFUL_GROUP", event.group().unwrap_or_default())
             .env("EVENTFUL_CONTENT_TYPE", event.content_type().unwrap_or_default())
             .env("EVENTFUL_CONTENT_ENCODING", event.content_encoding().unwrap_or_default())
             .env("EVENTFUL_ATTRIBUTES", attributes(event))

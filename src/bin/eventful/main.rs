@@ -12,6 +12,7 @@ mod descriptors;
 mod drain;
 mod excerpt;
 mod exec;
+mod groups;
 mod handler;
 mod init;
 mod invocation;

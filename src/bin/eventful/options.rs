@@ -13,6 +13,7 @@ use eventful::{
 };
 
 use crate::access::AccessOptions;
+use crate::groups::GroupFlag;
 use crate::log::{LogFormat, LogLevels};
 use crate::operator::options::{BackendOptions, OperatorCall};
 use crate::settings::tables::FileTables;
@@ -182,6 +183,10 @@ pub(crate) struct ServeOptions {
     /// attempts, backoff, backoff-cap, timeout and lifetime. Can be given more than once
     #[arg(long = "type", env = "EVENTFUL_TYPES", value_delimiter = ';', value_parser = TypeFlag::parse, value_name = "PATTERN:SETTINGS")]
     types: Vec<TypeFlag>,
+    /// A policy for the groups that a pattern fits, 'account/*:order=fifo' or 'tenant/*:concurrency=4'. Can be given more than
+    /// once
+    #[arg(long = "group", env = "EVENTFUL_GROUPS", value_delimiter = ';', value_parser = GroupFlag::parse, value_name = "PATTERN:SETTINGS")]
+    groups: Vec<GroupFlag>,
     /// The longest time that a shutdown waits for attempts in flight
     #[arg(long, env = "EVENTFUL_DRAIN_TIMEOUT", value_parser = spans::parse, default_value = spans::show(Config::default().drain_timeout), value_name = "TIME")]
     drain_timeout: Duration,
@@ -310,6 +315,7 @@ impl ServeOptions {
         let has_targets = self.deliver.is_some() || self.exec.is_some() || !self.tables.targets.is_empty();
         self.tuning.set(&mut config, has_targets);
         self.types.iter().try_for_each(|flag| flag.add_to(&mut config))?;
+        self.groups.iter().try_for_each(|flag| flag.add_to(&mut config))?;
         Ok(config)
     }
 

@@ -3,14 +3,14 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::slab::Slot;
+use super::slab::{GroupId, Slot};
 use crate::engine::command::ErrorText;
 use crate::engine::event::Event;
 use crate::engine::fact::Charge;
 use crate::engine::ids::{RunId, Seq};
+use crate::engine::patterns::PolicyId;
 use crate::engine::status::Status;
 use crate::engine::time::Timestamp;
-use crate::engine::types::PolicyId;
 use crate::engine::view::{PastAttempt, Place};
 
 /// A record that is not over, or that has failed and can be redriven: it keeps its event.
@@ -27,6 +27,8 @@ pub(in crate::engine) struct LiveRecord {
     pub(in crate::engine) charge: Charge,
     /// A mark: the type policy under which it runs, as the configuration has it.
     pub(in crate::engine) policy: Option<PolicyId>,
+    /// A mark: its group, while it is pending.
+    pub(in crate::engine) group: Option<GroupId>,
     pub(super) links: Links,
     /// Absent while every attempt so far is still running or was the first.
     pub(super) trouble: Option<Box<PastFailures>>,
@@ -82,8 +84,8 @@ pub(super) struct PastFailures {
 impl LiveRecord {
     pub(super) fn new(event: Event, hash: u64, accepted_at: Timestamp, seq: Option<Seq>) -> Self {
         let stage = LiveState::waiting(false, event.eligible_at(accepted_at));
-        let (attempt, charge, policy, links, trouble) = Default::default();
-        Self { event, hash, accepted_at, seq, stage, attempt, charge, policy, links, trouble }
+        let (attempt, charge, policy, group, links, trouble) = Default::default();
+        Self { event, hash, accepted_at, seq, stage, attempt, charge, policy, group, links, trouble }
     }
 
     pub(in crate::engine) fn waiting_mut(&mut self) -> &mut WaitingState {

@@ -23,7 +23,7 @@ use index::Index;
 pub(super) use index::Location;
 pub(super) use list::List;
 pub(super) use live::{ActiveRun, LiveRecord, LiveState, WaitingState};
-pub(super) use slab::{Slab, Slot};
+pub(super) use slab::{GroupId, Slab, Slot};
 pub(super) use tombstones::{Tombstone, TombstoneId, TombstoneKind, Tombstones};
 
 /// Every record: live ones whole, those that have ended as tombstones.

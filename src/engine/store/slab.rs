@@ -19,6 +19,10 @@ impl Slot {
     }
 }
 
+/// A group that has pending records: its place among those.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::engine) struct GroupId(pub(in crate::engine) Slot);
+
 /// Values in chunks: growing moves none of them, and a freed place is used again, the last first.
 #[derive(Debug)]
 pub(in crate::engine) struct Slab<T> {
@@ -38,11 +42,11 @@ enum SlabEntry<T> {
 const CHUNK: usize = 256;
 
 impl<T> Slab<T> {
-    pub(super) const fn new() -> Self {
+    pub(in crate::engine) const fn new() -> Self {
         Self { chunks: Vec::new(), free: None, len: 0 }
     }
 
-    pub(super) const fn len(&self) -> usize {
+    pub(in crate::engine) const fn len(&self) -> usize {
         self.len
     }
 
@@ -52,7 +56,7 @@ impl<T> Slab<T> {
         u32::try_from(before + self.chunks.last().map_or(0, Vec::len)).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn insert(&mut self, value: T) -> Slot {
+    pub(in crate::engine) fn insert(&mut self, value: T) -> Slot {
         self.len += 1;
         // The slot that was freed last, whose memory is most likely in the cache.
         let Some(slot) = self.free else { return self.push(value) };
@@ -64,7 +68,7 @@ impl<T> Slab<T> {
     }
 
     /// Drops the value in a slot, where it is.
-    pub(super) fn remove(&mut self, slot: Slot) {
+    pub(in crate::engine) fn remove(&mut self, slot: Slot) {
         let freed = SlabEntry::Free { next: self.free };
         let entry = self.entry_mut(slot);
         debug_assert!(matches!(entry, SlabEntry::Used(_)), "only a used slot is freed");
@@ -73,7 +77,7 @@ impl<T> Slab<T> {
         self.len -= 1;
     }
 
-    pub(super) fn get(&self, slot: Slot) -> Option<&T> {
+    pub(in crate::engine) fn get(&self, slot: Slot) -> Option<&T> {
         let at = slot.0 as usize;
         match self.chunks.get(at / CHUNK)?.get(at % CHUNK)? {
             SlabEntry::Used(value) => Some(value),

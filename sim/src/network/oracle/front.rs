@@ -282,7 +282,7 @@ fn as_json(view: &RecordView, payload: bool) -> Value {
     });
     let place = view.place.map(|place| match place {
         Place::Delayed => "delayed",
-        Place::Gated => "gated",
+        Place::Gated(_) => "gated",
         Place::Line => "line",
         Place::Queued(_) => "queued",
     });
@@ -302,6 +302,7 @@ fn as_json(view: &RecordView, payload: bool) -> Value {
         ("terminal_at", view.terminal_at.map(time)),
         ("run", run),
         ("type", text(view.event_type.as_deref())),
+        ("group", text(view.group.as_deref())),
         ("content_type", text(view.content_type.as_deref())),
         ("content_encoding", text(view.attributes.value("content-encoding"))),
         (

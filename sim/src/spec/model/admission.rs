@@ -33,7 +33,7 @@ impl Model {
         };
         self.decide(Change::Accepted(event));
         let eligible_at = self.known(number).stage.eligible_at().expect("it was just accepted");
-        self.wait(number, eligible_at);
+        self.enter(number, eligible_at);
         Answer::Accepted
     }
 
@@ -53,7 +53,8 @@ impl Model {
         if size > limit_bytes {
             return Some(Refusal::TooLarge { limit_bytes });
         }
-        self.refuse_pending()
+        self.refuse_to_group(event)
+            .or_else(|| self.refuse_pending())
             .or_else(|| self.refuse_beside_failed(size))
             .or_else(|| self.refuse_record())
             .or_else(|| self.refuse_bytes(size))
@@ -67,8 +68,16 @@ impl Model {
     /// Returns the refusal of a redrive. A failed event is in memory already: if nothing else is pending, it may be of
     /// any size.
     pub(super) fn refuse_again(&self, event: EventNumber) -> Option<Refusal> {
-        let size = event_bytes(&self.known(event).event);
-        self.refuse_pending().or_else(|| if self.expected.bytes > 0 { self.refuse_bytes(size) } else { None })
+        let event = &self.known(event).event;
+        let size = event_bytes(event);
+        let refused = self.refuse_to_group(event).or_else(|| self.refuse_pending());
+        refused.or_else(|| if self.expected.bytes > 0 { self.refuse_bytes(size) } else { None })
+    }
+
+    /// Returns the refusal for the pending events of its group, which applies to redrives too.
+    fn refuse_to_group(&self, event: &Event) -> Option<Refusal> {
+        let is_full = self.expected.is_group_full(event);
+        is_full.then(|| overloaded(Bound::Group, self.config().overload_retry_after))
     }
 
     /// Returns the refusal for pending events, which applies to redrives too.
@@ -108,6 +117,7 @@ impl Model {
         self.ended.retain(|other| *other != event);
         let forgotten = Fact { at: self.now, change: Change::Forgotten(vec![key.clone()]) };
         self.apply(&forgotten);
+        self.open_groups();
         let most = self.config().thresholds().forgotten;
         match self.facts.last_mut().map(|last| &mut last.change) {
             Some(Change::Forgotten(keys)) if keys.len() < most => keys.push(key),
@@ -122,7 +132,8 @@ fn overloaded(bound: Bound, retry_after: Duration) -> Refusal {
 
 fn reason(refusal: Refusal) -> RejectReason {
     match refusal {
-        Refusal::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
+        Refusal::Overloaded { bound: Bound::Pending | Bound::Records | Bound::PausedGroups, .. } => RejectReason::Count,
+        Refusal::Overloaded { bound: Bound::Group, .. } => RejectReason::Group,
         Refusal::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
         Refusal::Overloaded { bound: Bound::Failed, .. } => RejectReason::Failed,
         Refusal::Overloaded { bound: Bound::Disk, .. } => RejectReason::Disk,

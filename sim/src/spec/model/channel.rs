@@ -3,7 +3,7 @@
 
 use eventful::{
     Key, Timestamp,
-    engine::{Answer, Effect, EnqueueFailure, Phase, Place, Ticket},
+    engine::{Answer, Effect, EnqueueFailure, Gate, Phase, Place, Ticket},
     metrics::SweptReason,
 };
 
@@ -49,6 +49,8 @@ impl Model {
             TicketContent::Nothing => self.stale_ticket(),
         };
         self.put_back(lost);
+        // The next one of the group of what has started may pass.
+        self.open_groups();
         answer
     }
 
@@ -148,10 +150,11 @@ impl Model {
         let event = self.find(key)?;
         self.known(event).stage.eligible_at()?;
         let delayed = self.delayed.iter().any(|(_, other)| *other == event).then_some(Place::Delayed);
-        let gated = self.gated.contains(&event).then_some(Place::Gated);
+        let grouped = self.grouped.contains(&event).then_some(Place::Gated(Gate::Group));
+        let gated = self.gated.contains(&event).then_some(Place::Gated(Gate::Type));
         let line = self.line.contains(&event).then_some(Place::Line);
         let queued = self.channel.number_of(event).map(|number| Place::Queued(Ticket::new(number)));
-        let places: Vec<Place> = [delayed, gated, line, queued].into_iter().flatten().collect();
+        let places: Vec<Place> = [delayed, grouped, gated, line, queued].into_iter().flatten().collect();
         assert_eq!(places.len(), 1, "{key} is in {places:?}");
         places.first().copied()
     }

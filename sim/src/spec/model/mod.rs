@@ -45,7 +45,11 @@ pub struct Model {
     pub deadlines: Vec<(RunId, Timestamp)>,
     /// Waiting records whose time has not come or was not yet noticed, by that time.
     pub delayed: Vec<(Timestamp, EventNumber)>,
-    /// Eligible records that wait at gates, in the order of their arrival.
+    /// Eligible records that wait at gates of groups, in the order of their arrival.
+    pub grouped: Vec<EventNumber>,
+    /// Records that have the turn in their groups.
+    pub turns: Vec<EventNumber>,
+    /// Eligible records that wait at gates of types, in the order of their arrival.
     pub gated: Vec<EventNumber>,
     /// Eligible records without a ticket that may start, first in first out.
     pub line: Vec<EventNumber>,
@@ -107,6 +111,8 @@ impl Model {
             keys: Register::default(),
             deadlines: Vec::new(),
             delayed: Vec::new(),
+            grouped: Vec::new(),
+            turns: Vec::new(),
             gated: Vec::new(),
             line: Vec::new(),
             channel: ModelChannel::default(),
@@ -145,6 +151,7 @@ impl Model {
             Command::Discard(key) => self.discard(key),
             Command::Pause => self.pause(true),
             Command::Resume => self.pause(false),
+            Command::PauseGroup { group, paused } => self.pause_group(group, *paused),
             Command::HoldExpiry => self.hold_expiry(true),
             Command::ReleaseExpiry => self.hold_expiry(false),
             Command::Shutdown => self.shutdown(),

@@ -2,7 +2,7 @@
 
 use eventful::{
     Key, Status,
-    engine::{Answer, Effect, Phase, Refusal, facts::Change},
+    engine::{Answer, Effect, GroupName, Phase, Refusal, facts::Change},
 };
 
 use super::Model;
@@ -23,7 +23,8 @@ impl Model {
         }
         self.ended.retain(|other| *other != event);
         self.decide(Change::Redriven(key.clone()));
-        self.wait(event, self.now);
+        self.enter_again(event);
+        self.open_all();
         Answer::Noted
     }
 
@@ -40,14 +41,16 @@ impl Model {
         }
         self.decide(Change::Discarded(key.clone()));
         self.ended.push(event);
-        self.open_gates();
+        self.turns.retain(|other| *other != event);
+        self.open_all();
         Answer::Noted
     }
 
-    fn leave_places(&mut self, event: EventNumber) {
+    pub(super) fn leave_places(&mut self, event: EventNumber) {
         self.delayed.retain(|(_, other)| *other != event);
         self.line.retain(|other| *other != event);
         self.gated.retain(|other| *other != event);
+        self.grouped.retain(|other| *other != event);
         self.ended.retain(|other| *other != event);
         self.void_ticket(event);
     }
@@ -65,6 +68,21 @@ impl Model {
         if self.expected.paused != paused {
             self.decide(if paused { Change::Paused } else { Change::Resumed });
             self.rearm_marker();
+        }
+        Answer::Noted
+    }
+
+    /// Pauses or resumes a group. One that has not started returns to its gate.
+    pub(super) fn pause_group(&mut self, group: &GroupName, paused: bool) -> Answer {
+        if self.phase == Phase::Stopped {
+            return Answer::Refused(Refusal::ShuttingDown);
+        }
+        if self.expected.paused_groups.contains(group) != paused {
+            self.decide(Change::GroupPaused { group: group.clone(), paused });
+            if paused {
+                self.take_back(group.as_str());
+            }
+            self.open_all();
         }
         Answer::Noted
     }

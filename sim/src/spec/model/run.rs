@@ -96,7 +96,10 @@ impl Model {
         let error = if is_too_often { Some(snoozed_too_often(error)) } else { error };
         let next = self.next(event, next);
         self.decide(Change::Finished { key: self.key(event), run, end, error, next, charge });
-        self.open_gates();
+        if !matches!(next, AfterRun::Retry { .. }) {
+            self.turns.retain(|other| *other != event);
+        }
+        self.open_all();
         match next {
             AfterRun::Completed => {
                 let lived = self.now.since(self.known(event).accepted_at);
@@ -138,6 +141,10 @@ impl Model {
             self.arrive(event);
             return;
         }
+        self.delay(event, eligible_at);
+    }
+
+    pub(super) fn delay(&mut self, event: EventNumber, eligible_at: Timestamp) {
         let after_equals = self.delayed.partition_point(|(at, _)| *at <= eligible_at);
         self.delayed.insert(after_equals, (eligible_at, event));
     }

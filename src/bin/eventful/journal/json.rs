@@ -39,6 +39,10 @@ fn change(change: &Change) -> (&'static str, Map<String, Value>) {
         Change::Forgotten(keys) => ("forgotten", of_keys(keys)),
         Change::Paused => ("paused", Map::new()),
         Change::Resumed => ("resumed", Map::new()),
+        Change::GroupPaused { group, paused } => {
+            let name = if *paused { "group_paused" } else { "group_resumed" };
+            (name, with(Map::new(), [("group", json!(group.as_str()))]))
+        }
         Change::Epoch(epoch) => ("epoch", with(Map::new(), [("opened", json!(epoch.number()))])),
     }
 }

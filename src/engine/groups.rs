@@ -1,0 +1,332 @@
+//! Groups: events that share order and limits, and the gate that each group has.
+//!
+//! ```text
+//! delayed ──due──▶ group gate ──▶ type gate ──▶ line ──▶ queued ──▶ run
+//! ```
+//!
+//! Of one group at most one record is past its gate and has not started. When it starts, the next one passes, and joins
+//! the tail of what comes behind the gate: so groups take turns, however many events one of them has.
+//!
+//! In a group in order (`Fifo`) the record that passes takes the *turn*, and keeps it until the event ends, over retries,
+//! snoozes and restarts. The others wait at the gate in the order in which they became due, and of acceptance.
+//!
+//! In a group that halts (`OnFailure::Halt`) a failed record stops the others, until it is redriven, discarded or
+//! forgotten. A redriven one takes the turn, or waits in front of the others while another has it.
+//!
+//! A paused group lets none through, and takes the one that has passed and not started back to its gate, where it waits in
+//! front of the others. It keeps the turn.
+//!
+//! | a record is | in its group it counts as | turn, if the group is in order |
+//! |---|---|---|
+//! | delayed | pending | kept, if it has it |
+//! | gated at its group | pending, waiting | none |
+//! | gated at its type, in the line, queued | pending, unstarted | its own |
+//! | processing | pending, running | its own |
+//! | failed, in a group that halts | failed | returned; none takes it |
+//! | otherwise terminal | nothing: a group without pending and failed records is dropped | returned |
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+
+use hashbrown::HashTable;
+use siphasher::sip::SipHasher13;
+
+use super::group::{Group, GroupCount, is_past, is_unstarted, is_waiting};
+use super::group_policies::{GroupOrder, GroupPolicies, GroupPolicy};
+use super::ids::Seq;
+use super::patterns::PolicyId;
+use super::store::{GroupId, List, LiveRecord, LiveState, Slab, Slot};
+
+/// The groups that have pending records, found by name.
+#[derive(Debug)]
+pub(super) struct EventGroups {
+    groups: Slab<Group>,
+    index: HashTable<GroupId>,
+    hash_key: u64,
+    /// Records in the lists of all gates.
+    waiting: usize,
+}
+
+/// The sums over the records of a group.
+#[derive(Debug, Default)]
+struct GroupRecount {
+    count: GroupCount,
+    has_turn: bool,
+    turn_waits: bool,
+    unstarted: Option<Slot>,
+    failed: BTreeSet<(Option<Seq>, Slot)>,
+    /// One is past the gate, and has no turn.
+    out_of_turn: bool,
+}
+
+impl EventGroups {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { groups: Slab::new(), index: HashTable::new(), hash_key: seed, waiting: 0 }
+    }
+
+    /// Records that wait at gates.
+    pub(super) const fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Counts a record in the group of this name, which is made when it has none yet.
+    pub(super) fn join(&mut self, name: &str, policies: &GroupPolicies, paused: impl FnOnce() -> bool) -> GroupId {
+        let found = self.find(name).unwrap_or_else(|| self.make(name, &policies.of(name), paused()));
+        self.groups[found.0].pending += 1;
+        found
+    }
+
+    /// A record of the group is terminal.
+    pub(super) fn part(&mut self, group: GroupId, slot: Slot) {
+        self.return_turn(group, slot);
+        self.groups[group.0].pending -= 1;
+        self.drop_empty(group);
+    }
+
+    /// A failed record stops the others of its group from now on.
+    pub(super) fn halt(&mut self, group: GroupId, failed: (Option<Seq>, Slot)) {
+        self.return_turn(group, failed.1);
+        self.groups[group.0].pending -= 1;
+        self.groups[group.0].failed.insert(failed);
+    }
+
+    /// A failed record that stopped the others is pending again.
+    pub(super) fn revive(&mut self, group: GroupId, failed: (Option<Seq>, Slot)) {
+        self.groups[group.0].failed.remove(&failed);
+        self.groups[group.0].pending += 1;
+    }
+
+    /// A failed record that stopped the others is gone.
+    pub(super) fn release(&mut self, group: GroupId, failed: (Option<Seq>, Slot)) {
+        self.groups[group.0].failed.remove(&failed);
+        self.drop_empty(group);
+    }
+
+    /// Drops a group that has no records left.
+    fn drop_empty(&mut self, group: GroupId) {
+        if self.groups[group.0].pending > 0 || !self.groups[group.0].failed.is_empty() {
+            return;
+        }
+        let hash = self.hash(&self.groups[group.0].name);
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == group) {
+            entry.remove();
+        }
+        self.groups.remove(group.0);
+    }
+
+    /// Returns whether the group of this name has as many pending records as it may.
+    pub(super) fn is_full(&self, name: &str) -> bool {
+        let found = self.find(name).map(|group| &self.groups[group.0]);
+        found.is_some_and(|group| group.pending >= group.max_pending)
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<GroupId> {
+        self.index.find(self.hash(name), |group| *self.groups[group.0].name == *name).copied()
+    }
+
+    /// Returns whether the group has pending records.
+    pub(super) fn is_there(&self, group: GroupId) -> bool {
+        self.groups.get(group.0).is_some()
+    }
+
+    pub(super) fn name(&self, group: GroupId) -> &str {
+        &self.groups[group.0].name
+    }
+
+    pub(super) fn is_fifo(&self, group: GroupId) -> bool {
+        self.groups[group.0].order == GroupOrder::Fifo
+    }
+
+    pub(super) fn is_paused(&self, group: GroupId) -> bool {
+        self.groups[group.0].paused
+    }
+
+    /// Pauses or resumes a group. Returns the record that is past its gate and has not started.
+    pub(super) fn set_paused(&mut self, group: GroupId, paused: bool) -> Option<Slot> {
+        self.groups[group.0].paused = paused;
+        self.groups[group.0].unstarted
+    }
+
+    pub(super) fn halts(&self, group: GroupId) -> bool {
+        self.groups[group.0].halts
+    }
+
+    /// The first of the failed records that stop a group.
+    pub(super) fn first_failed(&self, group: GroupId) -> Option<Slot> {
+        self.groups[group.0].failed.first().map(|(_, slot)| *slot)
+    }
+
+    pub(super) fn limit(&self, group: GroupId) -> usize {
+        self.groups[group.0].limit
+    }
+
+    pub(super) fn count(&self, group: GroupId) -> GroupCount {
+        self.groups[group.0].count()
+    }
+
+    /// The record that has the turn.
+    pub(super) fn turn(&self, group: GroupId) -> Option<Slot> {
+        self.groups[group.0].turn
+    }
+
+    /// Gives a record of a group in order the turn, when none has it.
+    pub(super) fn take_turn(&mut self, group: GroupId, slot: Slot) {
+        let group = &mut self.groups[group.0];
+        if group.order == GroupOrder::Fifo {
+            group.turn.get_or_insert(slot);
+        }
+    }
+
+    fn return_turn(&mut self, group: GroupId, slot: Slot) {
+        let group = &mut self.groups[group.0];
+        group.turn = group.turn.filter(|holder| *holder != slot);
+    }
+
+    /// A record comes to its gate, behind those that wait there.
+    pub(super) fn push(&mut self, group: GroupId, live: &mut Slab<LiveRecord>, slot: Slot) {
+        self.groups[group.0].waiting.push_back(live, slot);
+        self.waiting += 1;
+    }
+
+    /// A record comes to its gate, in front of those that wait there.
+    pub(super) fn push_front(&mut self, group: GroupId, live: &mut Slab<LiveRecord>, slot: Slot) {
+        self.groups[group.0].waiting.push_front(live, slot);
+        self.groups[group.0].turn_waits |= self.groups[group.0].turn == Some(slot);
+        self.waiting += 1;
+    }
+
+    /// Takes a record out of the list of its gate.
+    pub(super) fn remove(&mut self, group: GroupId, live: &mut Slab<LiveRecord>, slot: Slot) {
+        self.groups[group.0].waiting.remove(live, slot);
+        self.groups[group.0].turn_waits &= self.groups[group.0].turn != Some(slot);
+        self.waiting -= 1;
+    }
+
+    /// Lets the first record through that waits at a gate, if there is one and the gate is open.
+    pub(super) fn let_through(&mut self, group: GroupId, live: &mut Slab<LiveRecord>) -> Option<Slot> {
+        let of_group = &self.groups[group.0];
+        let first = of_group.turn.filter(|_| of_group.turn_waits).or(of_group.waiting.head());
+        let slot = first.filter(|_| of_group.is_open())?;
+        self.remove(group, live, slot);
+        self.pass(group, slot);
+        self.take_turn(group, slot);
+        Some(slot)
+    }
+
+    /// A record is past the gate.
+    pub(super) fn pass(&mut self, group: GroupId, slot: Slot) {
+        self.groups[group.0].unstarted = Some(slot);
+    }
+
+    /// A record that is past the gate leaves before its start.
+    pub(super) fn leave(&mut self, group: GroupId) {
+        self.groups[group.0].unstarted = None;
+    }
+
+    /// A record that is past the gate starts.
+    pub(super) fn start(&mut self, group: GroupId) {
+        self.groups[group.0].unstarted = None;
+        self.groups[group.0].running += 1;
+    }
+
+    /// A run is there when the engine is opened.
+    pub(super) fn count_run(&mut self, group: GroupId) {
+        self.groups[group.0].running += 1;
+    }
+
+    /// A run has ended.
+    pub(super) fn end_run(&mut self, group: GroupId) {
+        self.groups[group.0].running -= 1;
+    }
+
+    /// The lists of all.
+    pub(super) fn lists(&self) -> impl Iterator<Item = &List> {
+        self.groups.iter().map(|(_, group)| &group.waiting)
+    }
+
+    /// Verifies counts and turns by a recount of all records.
+    pub(super) fn check(&self, live: &Slab<LiveRecord>, alone: PolicyId) -> Result<(), String> {
+        let mut recount: BTreeMap<GroupId, GroupRecount> = BTreeMap::new();
+        for (slot, record) in live.iter() {
+            if let Some(group) = record.group {
+                let of_group = recount.entry(group).or_default();
+                if matches!(record.stage, LiveState::Failed { .. }) {
+                    of_group.failed.insert((record.seq, slot));
+                    continue;
+                }
+                // It waits alone, until there is a policy for it.
+                if record.policy == Some(alone) {
+                    of_group.count.pending += 1;
+                    continue;
+                }
+                of_group.count.add(&record.stage);
+                of_group.has_turn |= self.turn(group) == Some(slot);
+                of_group.unstarted = of_group.unstarted.or(Some(slot).filter(|_| is_unstarted(&record.stage)));
+                of_group.turn_waits |= self.turn(group) == Some(slot) && is_waiting(&record.stage);
+                of_group.out_of_turn |= is_past(&record.stage) && self.turn(group) != Some(slot);
+            }
+        }
+        let mut waiting = 0;
+        for (slot, group) in self.groups.iter() {
+            let GroupRecount { count, has_turn, turn_waits, unstarted, failed, out_of_turn } =
+                recount.remove(&GroupId(slot)).unwrap_or_default();
+            let in_order = has_turn == group.turn.is_some() && (group.order == GroupOrder::Free || !out_of_turn);
+            if group.count() != count || !in_order || count.unstarted > 1 {
+                return Err(format!("group {} does not add up: {group:?}, recounted {count:?}", group.name));
+            }
+            if (unstarted, turn_waits) != (group.unstarted, group.turn_waits) || group.paused && unstarted.is_some() {
+                return Err(format!("group {} is {group:?}, with {unstarted:?} past its gate", group.name));
+            }
+            if failed != group.failed || count.pending == 0 && failed.is_empty() {
+                return Err(format!("group {} is {group:?}, recounted as failed: {failed:?}", group.name));
+            }
+            if group.is_open() && !group.waiting.is_empty() {
+                return Err(format!("the gate of group {} is open, and {} wait", group.name, group.waiting.len()));
+            }
+            if self.find(&group.name) != Some(GroupId(slot)) {
+                return Err(format!("the name of group {} does not lead to it", group.name));
+            }
+            waiting += group.waiting.len();
+        }
+        match (waiting, self.index.len()) == (self.waiting, self.groups.len()) {
+            true => Ok(()),
+            false => Err(format!("{waiting} records wait at the gates of groups, not {}", self.waiting)),
+        }
+    }
+
+    fn make(&mut self, name: &str, policy: &GroupPolicy, paused: bool) -> GroupId {
+        let [limit, max_pending] = [policy.concurrency, policy.max_pending].map(|most| most.unwrap_or(usize::MAX));
+        let hash = self.hash(name);
+        let (pending, unstarted, running, turn, turn_waits, failed, waiting) = Default::default();
+        let (name, order, halts) = (name.into(), policy.order, policy.halts());
+        let made = Group {
+            name,
+            limit,
+            max_pending,
+            order,
+            pending,
+            unstarted,
+            running,
+            paused,
+            turn,
+            turn_waits,
+            halts,
+            failed,
+            waiting,
+        };
+        let group = GroupId(self.groups.insert(made));
+        let Self { groups, index, hash_key, .. } = self;
+        index.insert_unique(hash, group, |other| hashed(*hash_key, &groups[other.0].name));
+        group
+    }
+
+    fn hash(&self, name: &str) -> u64 {
+        hashed(self.hash_key, name)
+    }
+}
+
+/// Names come from outside, so no sender may choose where they fall.
+fn hashed(key: u64, name: &str) -> u64 {
+    SipHasher13::new_with_keys(key, 0x6772_6f75_7073).hash(name.as_bytes())
+}
