@@ -60,7 +60,7 @@ async fn the_description_lists_the_calls_that_there_are() {
     for (path, methods) in paths {
         let mut listed: Vec<_> =
             methods.as_object().expect("methods").keys().map(|name| name.to_ascii_uppercase()).collect();
-        let target = path.replace("{id}", "a").replace("{run}", "1-1");
+        let target = path.replace("{id}", "a").replace("{run}", "1-1").replace("{name}", "a");
         let answer = server.call("OPTIONS", &target, &[], "").await;
         assert_eq!(answer.status, 405, "{path}");
         let mut there: Vec<_> =

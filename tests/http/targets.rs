@@ -30,7 +30,7 @@ async fn target_is_shown_and_its_circuit_closed_by_hand() {
     }
     let _running = targets.enter("a").expect_err("it is open");
     let open = "{\"targets\":[{\"name\":\"a\",\"circuit\":\"open\",\"running\":0,\"concurrency\":2,\"failures\":5,\"opened\":1,\"waits\":1,\
-                \"open_since\":\"2023-11-14T22:14:20Z\",\"next_probe\":\"2023-11-14T22:14:50Z\",\"last_error\":\"refused\"}]}";
+                \"open_since\":\"2023-11-14T22:14:20.000000Z\",\"next_probe\":\"2023-11-14T22:14:50.000000Z\",\"last_error\":\"refused\"}]}";
     assert_eq!(server.get("/v1/targets").await.body, open);
     let stats = server.get("/v1/stats").await.json();
     for (family, number) in [("circuit_open", 1), ("circuit_opened_total", 1), ("waits_total", 1), ("running", 0)] {
