@@ -7,6 +7,7 @@ mod clients;
 mod config;
 mod container;
 mod deliver;
+mod documents;
 mod exec;
 mod journal;
 mod kill;

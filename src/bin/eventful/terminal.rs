@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use crate::outlet::Outlet;
 
-/// The longest time for which the end of the program waits until its output is read.
-const LAST_LINES: Duration = Duration::from_millis(300);
+/// The longest time for which the end of the program waits until its output is read. On a machine with ten times the work
+/// that it has processors for, the thread that writes was seen to wait 300 ms for its turn, and the reason of a refusal
+/// was lost.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// The threads that write, once [`detach`] has started them.
 static DETACHED: OnceLock<Detached> = OnceLock::new();
