@@ -9,65 +9,63 @@
 //! For users: `check` (feature `check`, on by default) runs a handler of yours in the real adapter, under faults and
 //! in virtual time, and reports its flaws.
 //!
-//! The specification, for every tier:
+//! For those who drive the tiers themselves, as the program `eventful-sim` does:
 //!
-//! - [`spec`]: a fold of facts into records, which rejects a fact that cannot follow, and the engine as
-//!   its contract has it, written to be read, without optimization.
-//!
-//! The frame around every run of the tiers below:
-//!
-//! - [`tier`]: a scenario as data, drawn from a seed, saved as JSON, replayed exactly, shrunk.
-//! - [`trace`]: the steps of a run, for people. [`report`]: a page that shows them.
-//!
-//! The core tier, a discrete-event simulation around the product's node:
-//!
-//! - [`scenario`]: its scenarios, and their random generation.
-//! - [`world`]: a driver of the node (clients, dispatcher, workers, sweeper, writer of the journal, clock
-//!   and process) with a choice among all steps that are ready.
-//! - [`oracle`]: properties that must hold, one file each. [`failure`]: a violation.
-//! - [`scope`]: every interleaving of a tiny case.
-//! - [`seeded_rng`], [`state_hash`], [`key_table`]: labelled random streams, a chained hash, the keys of events.
-//!
-//! The disk under a journal, alone and in both other tiers:
-//!
+//! - [`tier`]: the frame around every run: a scenario as data, drawn from a seed, saved as JSON, replayed exactly, shrunk.
+//! - [`scenario`]: the scenarios of the core tier, and their random generation.
 //! - [`disk`]: a simulated disk with its faults, journals on it, crash points and random faults.
+//! - `network` (feature `turmoil`): the adapter and the HTTP front on a simulated network.
+//! - [`report`]: a page that shows the steps of a run.
 //!
-//! The model tier, a plain model against the engine:
+//! Everything else is public for the tests alone, hidden from these pages, and changes without notice:
 //!
-//! - [`strategy`]: the inputs of both: small configurations, and steps at critical times.
-//! - [`sut`]: the engine with all of its output.
-//! - [`assertions`]: the engine equals the model after each step, and is consistent by itself.
-//! - [`driver`]: an engine with a clock that jumps and a channel that loses tickets on demand, for
-//!   tests of one scenario.
-//!
-//! The turmoil tier: `network` (feature `turmoil`), the adapter and the HTTP front on a simulated
-//! network.
+//! - `spec`, for every tier: a fold of facts into records, which rejects a fact that cannot follow, and the engine as
+//!   its contract has it, written to be read, without optimization.
+//! - `world`: a driver of the node (clients, dispatcher, workers, sweeper, writer of the journal, clock and process) with
+//!   a choice among all steps that are ready. `scope`: every interleaving of a tiny case.
+//! - `oracle`: properties that must hold, one file each. `failure`: a violation. `trace`: the steps of a run.
+//! - `seeded_rng`, `state_hash`, `key_table`: labelled random streams, a chained hash, the keys of events.
+//! - `strategy`, `sut`, `assertions`, `driver`: the model tier, a plain model against the engine: its inputs, the engine
+//!   with all of its output, the comparison after each step, and a driver for tests of one scenario.
 
+#[doc(hidden)]
 pub mod assertions;
 #[cfg(feature = "check")]
 mod at_once;
 #[cfg(feature = "check")]
 mod check;
 pub mod disk;
+#[doc(hidden)]
 pub mod driver;
 mod edge;
+#[doc(hidden)]
 pub mod failure;
+#[doc(hidden)]
 pub mod key_table;
 #[cfg(feature = "turmoil")]
 pub mod network;
+#[doc(hidden)]
 pub mod oracle;
 mod panics;
 pub mod report;
 pub mod scenario;
+#[doc(hidden)]
 pub mod scope;
+#[doc(hidden)]
 pub mod seeded_rng;
+#[doc(hidden)]
 pub mod spec;
 mod spelling;
+#[doc(hidden)]
 pub mod state_hash;
+#[doc(hidden)]
 pub mod strategy;
+#[doc(hidden)]
 pub mod sut;
 pub mod tier;
+#[doc(hidden)]
 pub mod trace;
+#[doc(hidden)]
 pub mod world;
 
 #[cfg(feature = "check")]
