@@ -68,6 +68,7 @@ pub enum OpenError {
 /// Damage: a journal does not hold what was written to it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{at} is damaged ({problem}): restore the journal from a copy, or salvage what is left of it")]
+#[non_exhaustive]
 pub struct Corrupt {
     /// The place: the file, and the position in it.
     pub at: String,
@@ -88,6 +89,7 @@ impl Corrupt {
 #[error(
     "{at} was written by a newer version of this program ({found}): use a newer program, and leave the journal as it is"
 )]
+#[non_exhaustive]
 pub struct TooNew {
     /// The place: the file, and the position in it.
     pub at: String,

@@ -74,6 +74,7 @@ pub struct SourceConfig {
 /// The status of a success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
+#[non_exhaustive]
 pub enum SuccessStatus {
     /// 200
     Ok,
@@ -120,6 +121,7 @@ impl From<SuccessStatus> for StatusCode {
 /// The response to another payload under a known id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ConflictPolicy {
     /// A 409, which most senders take for a failure and repeat for days.
     Reject,

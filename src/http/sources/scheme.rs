@@ -83,6 +83,7 @@ pub enum HmacAlgorithm {
 /// An encoding of bytes as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum SignatureEncoding {
     /// In hexadecimal digits.
     Hex,
@@ -93,6 +94,7 @@ pub enum SignatureEncoding {
 /// The form of a secret's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum KeyForm {
     /// The key itself.
     Text,
