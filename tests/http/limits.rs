@@ -1,7 +1,10 @@
 //! Clients that are slow, vanish, or make mistakes.
 
-use crate::server::TestServer;
+use std::collections::BTreeMap;
+
 use serde_json::Value;
+
+use crate::server::TestServer;
 
 #[tokio::test(start_paused = true)]
 async fn a_half_sent_head_is_cut() {
@@ -68,6 +71,35 @@ async fn the_description_lists_the_calls_that_there_are() {
         listed.sort_unstable();
         there.sort_unstable();
         assert_eq!(listed, there, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn links_lead_to_operations_and_their_parameters() {
+    let described = TestServer::default().await.get("/openapi.json").await.json();
+    let named = |parameter: &Value| {
+        let path = parameter["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
+        let parameter = path.map_or(parameter, |path| described.pointer(path).expect("a parameter"));
+        parameter["name"].as_str().expect("a name").to_owned()
+    };
+    let Value::Object(paths) = &described["paths"] else { panic!("no paths") };
+    let operations: Vec<_> = paths.values().flat_map(|path| path.as_object().expect("methods").values()).collect();
+    let by_id: BTreeMap<_, Vec<_>> = operations
+        .iter()
+        .map(|operation| {
+            let parameters = operation["parameters"].as_array().into_iter().flatten().map(named).collect();
+            (operation["operationId"].as_str().expect("an id"), parameters)
+        })
+        .collect();
+    assert_eq!(by_id.len(), operations.len(), "two operations have one id");
+    let responses = operations.iter().flat_map(|operation| operation["responses"].as_object().expect("some").values());
+    let links: Vec<_> = responses.filter_map(|response| response["links"].as_object()).flatten().collect();
+    assert!(links.len() > 10, "{links:?}");
+    for (name, link) in links {
+        let parameters = &by_id[link["operationId"].as_str().expect("an id")];
+        for parameter in link["parameters"].as_object().expect("parameters").keys() {
+            assert!(parameters.contains(parameter), "{name}: {parameter} is no parameter of {}", link["operationId"]);
+        }
     }
 }
 

@@ -127,7 +127,10 @@ impl TestResponse {
         let problem = self.json();
         assert_eq!(problem["status"], self.status);
         let kind = problem["type"].as_str().and_then(|kind| kind.strip_prefix("urn:eventful:problem:"));
-        kind.expect("a type").to_owned()
+        let kind = kind.expect("a type");
+        let described = include_str!("../../src/http/openapi.json");
+        assert!(described.contains(&format!("\"urn:eventful:problem:{kind}\"")), "{kind} is not described");
+        kind.to_owned()
     }
 }
 
