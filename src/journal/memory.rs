@@ -185,7 +185,9 @@ impl Journal for MemoryJournal {
             contents.snapshots.remove(&at);
             contents.unfinished = Some((at, Vec::new()));
         }
-        let follows = |(begun, parts): &(Sequence, Vec<Vec<u8>>)| *begun == at && parts.len() == part as usize;
+        let first = contents.first;
+        let follows =
+            |(begun, parts): &(Sequence, Vec<Vec<u8>>)| *begun == at && parts.len() == part as usize && at >= first;
         let Some((_, mut parts)) = contents.unfinished.take_if(|unfinished| follows(unfinished)) else {
             drop(contents);
             let cause = std::format!("part {part} of the snapshot before frame {at} follows nothing");
@@ -221,6 +223,7 @@ impl Journal for MemoryJournal {
         let below = below.min(contents.end());
         contents.frames = contents.frames.split_off(&below);
         contents.snapshots = contents.snapshots.split_off(&below);
+        contents.unfinished.take_if(|(at, _)| *at < below);
         contents.first = contents.first.max(below);
         Ok(())
     }

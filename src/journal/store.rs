@@ -124,7 +124,8 @@ pub trait Journal: fmt::Debug + Send {
     ///
     /// # Errors
     ///
-    /// [`WriteError`]
+    /// [`WriteError`]; [`WriteError::Unknown`] when the part does not follow the one before it of this snapshot, or the
+    /// frame was trimmed.
     fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError>;
 
     /// Abandons the snapshot of which some parts were put, and frees their space, at once or with the next write. By

@@ -1,5 +1,6 @@
 //! Every journal keeps what journals must keep, and one that does not is found.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -44,16 +45,19 @@ fn each_lapse_is_found_by_the_rule_that_it_breaks() {
     for (lapse, rule) in [
         (StoreLapse::BeginsWithFrame, "a new journal has no frames"),
         (StoreLapse::DropsAppends, "the extent ends after the last frame"),
+        (StoreLapse::ReversesFrames, "frames are read as they were appended"),
         (StoreLapse::ReadsOn, "a read gives at least one frame"),
         (StoreLapse::AppendsAnywhere, "frame 1 is not the second one"),
         (StoreLapse::RefusesRepeats, "frame 1 can be appended again"),
         (StoreLapse::AppendsRepeats, "a frame that is appended again is there once"),
         (StoreLapse::TrimsWhenFenced, "the first owner trims nothing"),
+        (StoreLapse::RepeatsFrames, "frames are there after reopening"),
         (StoreLapse::HidesSnapshots, "snapshots are there after reopening"),
         (StoreLapse::ShowsUnfinished, "an unfinished snapshot does not exist"),
         (StoreLapse::CutsParts, "parts are read as they were put"),
         (StoreLapse::KeepsUnfinished, "an unfinished snapshot vanishes"),
         (StoreLapse::BeginsOnce, "part 0 of the snapshot before frame 1 is put"),
+        (StoreLapse::TakesAnyPart, "part 1 of snapshot 2 does not follow part 0 of snapshot 1"),
         (StoreLapse::PutsAfterUnknown, "nor put"),
         (StoreLapse::AppendsAfterUnknown, "after an unknown outcome nothing is appended"),
         (StoreLapse::TrimsAfterUnknown, "nor trimmed"),
@@ -61,6 +65,8 @@ fn each_lapse_is_found_by_the_rule_that_it_breaks() {
         (StoreLapse::ReadsAfterUnknown, "nor read"),
         (StoreLapse::DropsTrims, "frames before the trim are gone"),
         (StoreLapse::DropsTrimsPastEnd, "a trim goes no further than the end"),
+        (StoreLapse::TrimsUnfinished, "part 1 of the snapshot before frame 3 is put"),
+        (StoreLapse::TakesOldParts, "no snapshot is put before the first frame"),
         (StoreLapse::TrimsFew, "a long trim is as good as a short one"),
         (StoreLapse::AppendsSeals, "a seal adds no frame"),
     ] {
@@ -73,6 +79,7 @@ fn each_lapse_is_found_by_the_rule_that_it_breaks() {
 fn each_lapse_without_room_is_found_by_the_rule_that_it_breaks() {
     for (lapse, rule) in [
         (StoreLapse::IsAlwaysFull, "a frame of 70000 bytes is refused at"),
+        (StoreLapse::RefusesParts, "a part of 70000 bytes is refused at"),
         (StoreLapse::DropsTrims, "what is trimmed becomes room again"),
         (StoreLapse::AcceptsTooMuch, "no room for a part"),
         (StoreLapse::MakesRoom, "what is refused takes nothing away"),
@@ -92,6 +99,10 @@ enum StoreLapse {
     DropsAppends,
     /// Reads have no limit.
     ReadsOn,
+    /// The bytes of frames are read in the other direction.
+    ReversesFrames,
+    /// A frame is read as the first one of its size.
+    RepeatsFrames,
     /// Any frame is the expected one.
     AppendsAnywhere,
     /// The last frame is refused when it is appended again.
@@ -110,6 +121,8 @@ enum StoreLapse {
     KeepsUnfinished,
     /// A snapshot that was begun is not begun again.
     BeginsOnce,
+    /// Parts are acknowledged that follow nothing.
+    TakesAnyPart,
     /// Parts are acknowledged after an unknown outcome.
     PutsAfterUnknown,
     /// Appends are acknowledged after an unknown outcome.
@@ -124,12 +137,18 @@ enum StoreLapse {
     DropsTrims,
     /// Trims past the end are acknowledged and not made.
     DropsTrimsPastEnd,
+    /// A trim drops the snapshot that is being put.
+    TrimsUnfinished,
+    /// Parts of snapshots before the first frame are acknowledged.
+    TakesOldParts,
     /// A trim drops fifty frames at most.
     TrimsFew,
     /// The second seal since an opening is a frame.
     AppendsSeals,
     /// No frame is taken.
     IsAlwaysFull,
+    /// The last 256 KiB are not for parts.
+    RefusesParts,
     /// A part for which there is no room is acknowledged.
     AcceptsTooMuch,
     /// A part for which there is no room takes the place of the frames.
@@ -207,7 +226,23 @@ impl Intercept for Lapsing {
         if self.lapse == StoreLapse::ReadsAfterUnknown && self.is_unknown {
             return Ok(from);
         }
-        journal.read(from, if self.lapse == StoreLapse::ReadsOn { usize::MAX } else { limit_bytes }, visit)
+        let limit_bytes = if self.lapse == StoreLapse::ReadsOn { usize::MAX } else { limit_bytes };
+        let reverses = self.lapse == StoreLapse::ReversesFrames;
+        let mut first_of_size = BTreeMap::new();
+        if self.lapse == StoreLapse::RepeatsFrames {
+            let first = journal.extent().first;
+            let mut remember = |_, frame: &[u8]| {
+                first_of_size.entry(frame.len()).or_insert(frame.to_vec());
+            };
+            journal.read(first, usize::MAX, &mut remember)?;
+        }
+        journal.read(from, limit_bytes, &mut |sequence, frame| {
+            let mut frame = first_of_size.get(&frame.len()).cloned().unwrap_or_else(|| frame.to_vec());
+            if reverses {
+                frame.reverse();
+            }
+            visit(sequence, &frame);
+        })
     }
 
     fn put_snapshot(
@@ -221,7 +256,16 @@ impl Intercept for Lapsing {
         if self.lapse == StoreLapse::BeginsOnce && part == 0 && *self.unfinished() == Some(at) {
             return Err(WriteError::Fenced);
         }
+        if self.lapse == StoreLapse::RefusesParts && journal.room().0 < 256 << 10 {
+            return Err(WriteError::Full);
+        }
         let put = self.after_unknown(StoreLapse::PutsAfterUnknown, journal.put_snapshot(at, part, bytes, last));
+        if self.lapse == StoreLapse::TakesAnyPart && matches!(put, Err(WriteError::Unknown { .. })) {
+            return Ok(());
+        }
+        if self.lapse == StoreLapse::TakesOldParts && at < journal.extent().first {
+            return Ok(());
+        }
         self.is_unknown |= matches!(put, Err(WriteError::Unknown { .. }));
         *self.unfinished() = Some(at).filter(|_| !last);
         if put == Err(WriteError::Full) && self.lapse == StoreLapse::AcceptsTooMuch {
@@ -253,6 +297,9 @@ impl Intercept for Lapsing {
             self.lapse == StoreLapse::DropsTrims || self.lapse == StoreLapse::DropsTrimsPastEnd && below > end;
         let below = if is_dropped { first } else { below };
         let below = if self.lapse == StoreLapse::TrimsFew { below.min(few) } else { below };
+        if self.lapse == StoreLapse::TrimsUnfinished {
+            journal.drop_unfinished();
+        }
         let trimmed = self.after_unknown(StoreLapse::TrimsAfterUnknown, journal.trim(below));
         if self.lapse == StoreLapse::TrimsWhenFenced && trimmed == Err(WriteError::Fenced) { Ok(()) } else { trimmed }
     }

@@ -42,9 +42,12 @@ pub fn check(make: MakeJournal<'_>) {
     snapshots::a_snapshot_of_any_size_is_read_as_it_was_put(make);
     snapshots::an_unfinished_snapshot_vanishes(make);
     snapshots::part_0_begins_a_snapshot_again(make);
+    snapshots::a_part_follows_the_one_before_it_of_its_snapshot(make);
     journal_with_an_unknown_outcome_needs_reopening(make);
     trims::a_trim_drops_what_is_before_it_and_nothing_else(make);
     trims::a_trim_goes_no_further_than_the_end_and_never_back(make);
+    trims::an_unfinished_snapshot_is_kept_by_a_trim_at_it(make);
+    trims::no_snapshot_is_put_before_the_first_frame(make);
     trims::many_frames_are_trimmed_at_once(make);
     a_seal_changes_nothing(make);
 }
@@ -56,6 +59,7 @@ pub fn check(make: MakeJournal<'_>) {
 /// When a rule is broken.
 pub fn check_bounded(max_bytes: u64, make: &mut dyn FnMut(u64) -> Box<dyn JournalStore>) {
     room::while_there_is_room_appends_are_taken(&mut || make(max_bytes));
+    room::while_there_is_room_parts_are_put(max_bytes, &mut || make(max_bytes));
     room::a_full_journal_takes_frames_again_once_it_is_trimmed(&mut || make(max_bytes));
     room::a_full_journal_keeps_what_it_has(&mut || make(max_bytes));
 }

@@ -2,6 +2,7 @@
 
 use super::steps::{MakeJournal, append, bytes, frames, open, trim};
 use crate::journal::error::WriteError;
+use crate::journal::sequence::Sequence;
 use crate::journal::store::Journal;
 
 /// A frame is taken while there is twice the room that its bytes need, and two pages.
@@ -12,6 +13,28 @@ pub(super) fn while_there_is_room_appends_are_taken(make: MakeJournal<'_>) {
         let (end, room) = (journal.extent().end, journal.room().0);
         assert!(room < wanted(size), "a frame of {size} bytes is taken while there is room: {room} bytes");
         assert_eq!(journal.append(end, &bytes(0, size)), Err(WriteError::Full), "no room stays no room");
+    }
+}
+
+/// A part is put while there is twice the room that its bytes need, and two pages.
+pub(super) fn while_there_is_room_parts_are_put(max_bytes: u64, make: MakeJournal<'_>) {
+    let mut journal = open(&mut *make());
+    append(&mut *journal, b"frame");
+    let (mut part, mut put) = (0, 0);
+    for size in [70_000, 4096, 2100, 300, 1] {
+        loop {
+            let (room, bytes) = (journal.room().0, bytes(part.into(), size));
+            match journal.put_snapshot(Sequence::new(2), part, &bytes, false) {
+                Ok(()) => {
+                    (part, put) = (part + 1, put + size as u64);
+                    assert!(put <= max_bytes, "there is no room for a part: {put} bytes were put into {max_bytes}");
+                }
+                Err(WriteError::Full) => {
+                    break assert!(room < wanted(size), "a part of {size} bytes is refused at {room} bytes of room");
+                }
+                Err(error) => panic!("part {part} is put, or there is no room: {error}"),
+            }
+        }
     }
 }
 
@@ -55,7 +78,7 @@ fn fill(journal: &mut dyn Journal, size: usize) {
     }
 }
 
-/// Returns the room at which a frame of this size must be accepted.
+/// Returns the room at which a frame or a part of this size must be accepted.
 const fn wanted(size: usize) -> u64 {
     2 * size as u64 + (8 << 10)
 }

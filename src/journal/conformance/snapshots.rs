@@ -2,7 +2,7 @@
 
 use std::vec::Vec;
 
-use super::steps::{MakeJournal, SIZES, append, bytes, open, parts, put, snapshot, snapshots};
+use super::steps::{MakeJournal, SIZES, append, bytes, is_unknown, open, parts, put, snapshot, snapshots};
 use crate::journal::sequence::Sequence;
 
 pub(super) fn a_snapshot_exists_once_its_last_part_was_put(make: MakeJournal<'_>) {
@@ -54,4 +54,17 @@ pub(super) fn part_0_begins_a_snapshot_again(make: MakeJournal<'_>) {
     put(&mut *journal, 1, 1, b"newest", true);
     drop(journal);
     assert_eq!(parts(&mut *open(&mut *store), 1), [&b"newer"[..], b"newest"], "it is the one that was put last");
+}
+
+pub(super) fn a_part_follows_the_one_before_it_of_its_snapshot(make: MakeJournal<'_>) {
+    for (at, part) in [(2, 1), (1, 2)] {
+        let mut store = make();
+        let mut journal = open(&mut *store);
+        append(&mut *journal, b"frame");
+        put(&mut *journal, 1, 0, b"part 0", false);
+        let refused = journal.put_snapshot(Sequence::new(at), part, b"a part of another", true);
+        assert!(is_unknown(&refused), "part {part} of snapshot {at} does not follow part 0 of snapshot 1: {refused:?}");
+        drop(journal);
+        assert_eq!(snapshots(&mut *open(&mut *store)), Vec::<u64>::new(), "no snapshot is made of such parts");
+    }
 }

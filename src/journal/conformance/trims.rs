@@ -2,7 +2,9 @@
 
 use std::vec::Vec;
 
-use super::steps::{MakeJournal, NO_LIMIT, append, bytes, frames, open, parts, snapshot, snapshots, trim};
+use super::steps::{
+    MakeJournal, NO_LIMIT, append, bytes, frames, is_unknown, open, parts, put, snapshot, snapshots, trim,
+};
 use crate::journal::error::{ReadError, WriteError};
 use crate::journal::sequence::Sequence;
 use crate::journal::store::Extent;
@@ -63,5 +65,31 @@ pub(super) fn many_frames_are_trimmed_at_once(make: MakeJournal<'_>) {
         journal.seal().unwrap_or_else(|error| panic!("a seal while opening {opening}: {error}"));
         drop(journal);
         journal = open(&mut *store);
+    }
+}
+
+pub(super) fn an_unfinished_snapshot_is_kept_by_a_trim_at_it(make: MakeJournal<'_>) {
+    let mut store = make();
+    let mut journal = open(&mut *store);
+    (1..=3).for_each(|frame| append(&mut *journal, &bytes(frame, 10)));
+    put(&mut *journal, 3, 0, b"one", false);
+    trim(&mut *journal, 3);
+    put(&mut *journal, 3, 1, b"two", true);
+    assert_eq!(parts(&mut *journal, 3), [b"one", b"two"], "a snapshot is finished after a trim at it");
+}
+
+pub(super) fn no_snapshot_is_put_before_the_first_frame(make: MakeJournal<'_>) {
+    for begun in [false, true] {
+        let mut store = make();
+        let mut journal = open(&mut *store);
+        (1..=3).for_each(|frame| append(&mut *journal, &bytes(frame, 10)));
+        if begun {
+            put(&mut *journal, 2, 0, b"one", false);
+        }
+        trim(&mut *journal, 3);
+        let refused = journal.put_snapshot(Sequence::new(2), begun.into(), b"late", true);
+        assert!(is_unknown(&refused), "no snapshot is put before the first frame: {refused:?}");
+        drop(journal);
+        assert_eq!(snapshots(&mut *open(&mut *store)), Vec::<u64>::new(), "no such snapshot exists");
     }
 }
