@@ -117,3 +117,22 @@ impl Snapshots {
         self.failures = self.failures.saturating_add(is_damage.into());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::memory::MemoryStore;
+    use crate::journal::store::{JournalStore as _, Owner};
+
+    #[test]
+    fn frame_without_facts_is_not_worth_a_snapshot() {
+        let journal = MemoryStore::bounded(10).open(&Owner::new("a test")).expect("memory");
+        let mut snapshots = Snapshots::new(Config::default(), 1 << 20);
+        snapshots.reserve = 16;
+        snapshots.note(frame::HEADER_BYTES);
+        assert!(snapshots.is_short(journal.room()) && !snapshots.is_due(&*journal));
+
+        snapshots.note(1);
+        assert!(snapshots.is_due(&*journal));
+    }
+}

@@ -1,6 +1,8 @@
 //! The journal: what is written is read, what is damaged is found, and what facts made comes back.
 
 mod absent;
+mod backup;
+mod bounds;
 mod conformance;
 mod disk;
 mod format;
@@ -9,6 +11,7 @@ mod image;
 mod intercept;
 mod marker;
 mod newer;
+mod order;
 mod recovery;
 mod rot;
 mod salvage;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use eventful::journal::{
-    DiskStore, JournalLog, JournalStore as _, LostFrames, MaintainError, Owner, Salvaged, Sequence, WriteError, recover,
+    DiskStore, JournalLog, JournalStore as _, LostFrames, MaintainError, OpenError, Owner, Salvaged, Sequence,
+    WriteError, recover,
 };
 use eventful::{
     Config, Event, Key, Status, Timestamp,
@@ -84,6 +85,34 @@ fn salvage_is_unsure_when_the_newest_segment_has_vanished() {
     fs::remove_file(home.segments().pop().expect("a segment")).expect("a file");
 
     assert_eq!(home.salvage().expect("a target").lost, LostFrames::Unknown);
+}
+
+#[test]
+fn salvage_reports_a_last_frame_of_which_only_the_head_is_left() {
+    for kept in [2, 5] {
+        let home = SalvageDirectory::with_segments();
+        let segments = home.segments();
+        segments[kept..].iter().for_each(|segment| fs::remove_file(segment).expect("a file"));
+        let last = home.salvage().expect("a target").end.previous();
+        // The epoch has the first frame.
+        home.damage(&format!("payload {}.", last.number() - 2));
+
+        let salvaged = home.salvage().expect("a target");
+
+        assert_eq!((salvaged.end, salvaged.lost), (last, LostFrames::Through(last)), "of {kept} segments");
+    }
+}
+
+#[test]
+fn salvage_of_a_journal_in_use_is_refused() {
+    let home = SalvageDirectory::with_events(20);
+    let log = home.open();
+    let refused = home.salvage().map(drop);
+    assert_eq!(refused, Err(MaintainError::Open(OpenError::InUse { owner: "a test".into() })));
+    assert!(!home.target().exists());
+
+    drop(log);
+    assert_eq!(home.salvage().map(drop), Ok(()));
 }
 
 #[test]

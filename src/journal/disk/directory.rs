@@ -54,8 +54,7 @@ impl Directory {
             Err(error) => return Err(error),
         }
         // The name of the directory is durable only with its parent.
-        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        sync(parent.unwrap_or(Path::new(".")))?;
+        sync(parent_of(&self.path))?;
         Ok(true)
     }
 
@@ -121,12 +120,7 @@ impl Volume for Directory {
     }
 
     fn open(&self, name: &str, access: OpenMode) -> io::Result<Box<dyn VolumeFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(access != OpenMode::Read);
-        options.create(access == OpenMode::Create).truncate(access == OpenMode::Create).mode(0o600);
-        let cached = options.open(self.file(name))?;
-        let direct = if access == OpenMode::Create { open_direct(&self.file(name), &cached) } else { None };
-        Ok(Box::new(DirectoryFile { cached, direct }))
+        Ok(Box::new(DirectoryFile::open(&self.file(name), access)?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -186,6 +180,15 @@ struct DirectoryFile {
 }
 
 impl DirectoryFile {
+    fn open(path: &Path, access: OpenMode) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(access != OpenMode::Read);
+        options.create(access == OpenMode::Create).truncate(access == OpenMode::Create).mode(0o600);
+        let cached = options.open(path)?;
+        let direct = if access == OpenMode::Create { open_direct(path, &cached) } else { None };
+        Ok(Self { cached, direct })
+    }
+
     /// Returns the file through which these bytes are to be written.
     fn way(&self, offset: u64, bytes: &[u8]) -> &File {
         let is_aligned = |number: usize| number.is_multiple_of(ALIGN_BYTES);
@@ -201,12 +204,18 @@ impl DirectoryFile {
 fn open_direct(path: &Path, file: &File) -> Option<File> {
     use rustix::fs::{AtFlags, OFlags, StatxFlags, statx};
     let align = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok()?;
-    // A record begins and ends at a sector, so what the disk asks for must not be more.
-    let suits = |bytes: u32| (1..=ALIGN_BYTES as u32).contains(&bytes);
-    if !suits(align.stx_dio_mem_align) || !suits(align.stx_dio_offset_align) {
+    if !suits(align.stx_dio_mem_align, align.stx_dio_offset_align) {
         return None;
     }
     OpenOptions::new().write(true).custom_flags(OFlags::DIRECT.bits() as i32).open(path).ok()
+}
+
+/// Returns whether records can be written past the cache of a disk that asks for these alignments; 0 means that none
+/// can be.
+#[cfg(target_os = "linux")]
+fn suits(memory_bytes: u32, offset_bytes: u32) -> bool {
+    // A record begins and ends at a sector, so what the disk asks for must not be more.
+    [memory_bytes, offset_bytes].iter().all(|bytes| (1..=ALIGN_BYTES as u32).contains(bytes))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -278,7 +287,80 @@ fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
+/// Returns the directory in which the last name of a path stands.
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Makes the names in a directory durable.
 fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parent_of_a_lone_name_is_the_working_directory() {
+        for (path, parent) in [("data", "."), ("jobs/data", "jobs"), ("./data", "."), ("/data", "/"), ("../data", "..")]
+        {
+            assert_eq!(parent_of(Path::new(path)), Path::new(parent), "of {path}");
+        }
+    }
+
+    #[test]
+    fn names_of_a_directory_that_is_gone_are_not_durable() {
+        let home = tempfile::tempdir().expect("a directory");
+        let directory = Directory::new(home.path().join("data"));
+        assert!(directory.make().expect("a new directory"));
+        directory.sync_names().expect("it is there");
+        directory.remove_empty();
+        assert_eq!(directory.sync_names().expect_err("it is gone").kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn created_files_are_written_past_the_cache_where_possible() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("file");
+        let open = |access| DirectoryFile::open(&path, access).expect("a file");
+        let created = open(OpenMode::Create);
+        assert_eq!(created.direct.is_some(), open_direct(&path, &created.cached).is_some());
+        for access in [OpenMode::Read, OpenMode::Write] {
+            assert!(open(access).direct.is_none(), "{access:?}: single records are written to it at most");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn both_alignments_of_a_disk_must_suit() {
+        let suiting = [0, 1, 4, 512, 513, 4096].map(|memory| [0, 1, 512, 4096].map(|offset| suits(memory, offset)));
+        let (none, some) = ([false; 4], [false, true, true, false]);
+        assert_eq!(suiting, [none, some, some, some, none, none]);
+    }
+
+    #[test]
+    fn only_whole_aligned_sectors_are_written_past_the_cache() {
+        let home = tempfile::tempdir().expect("a directory");
+        let [cached, direct] =
+            ["cached", "direct"].map(|name| File::create_new(home.path().join(name)).expect("a file"));
+        let lengths = [&cached, &direct].map(|file| file.try_clone().expect("a handle"));
+        let file = DirectoryFile { cached, direct: Some(direct) };
+        let memory = vec![7; 4 * ALIGN_BYTES];
+        let aligned = &memory[memory.as_ptr().align_offset(ALIGN_BYTES)..];
+        let sector = ALIGN_BYTES as u64;
+        for (offset, bytes, is_direct) in [
+            (sector, &aligned[..ALIGN_BYTES], true),
+            (0, &aligned[..2 * ALIGN_BYTES], true),
+            (sector, &aligned[1..=ALIGN_BYTES], false),
+            (sector, &aligned[..ALIGN_BYTES - 1], false),
+            (sector + 1, &aligned[..ALIGN_BYTES], false),
+        ] {
+            lengths.iter().for_each(|file| file.set_len(0).expect("a disk"));
+            file.write_at(offset, bytes).expect("a disk");
+            let written = lengths.each_ref().map(|file| file.metadata().expect("a file").len());
+            let end = offset + bytes.len() as u64;
+            assert_eq!(written, if is_direct { [0, end] } else { [end, 0] }, "{} bytes at {offset}", bytes.len());
+        }
+    }
 }

@@ -109,6 +109,7 @@ pub enum OpenMode {
 }
 
 /// An open file of a volume.
+#[expect(clippy::len_without_is_empty, reason = "a journal asks no file whether it is empty")]
 pub trait VolumeFile: Debug + Send + Sync {
     /// Returns its number of bytes.
     ///
@@ -116,15 +117,6 @@ pub trait VolumeFile: Debug + Send + Sync {
     ///
     /// The error of the medium.
     fn len(&self) -> io::Result<u64>;
-
-    /// Returns whether it has no bytes.
-    ///
-    /// # Errors
-    ///
-    /// The error of the medium.
-    fn is_empty(&self) -> io::Result<bool> {
-        self.len().map(|bytes| bytes == 0)
-    }
 
     /// Fills `out` with the bytes from `offset` on.
     ///
