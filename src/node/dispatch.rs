@@ -369,6 +369,16 @@ mod tests {
     }
 
     #[test]
+    fn task_ends_while_another_one_leads() {
+        let mut node = node(100);
+        let [(mut first, runs), (mut second, others)] = [begin(&mut node, NOW), begin(&mut node, NOW)];
+        assert_eq!(turn(&mut node, NOW, &mut first, runs).len(), 2);
+        assert!(first.lead().is_some());
+        assert_eq!(turn(&mut node, NOW, &mut second, others).len(), 0);
+        assert_eq!(node.start(NOW, &mut RunBatch::default()), Start::Led(NOW + STALL), "the first one leads on");
+    }
+
+    #[test]
     fn leader_that_is_not_heard_of_is_relieved() {
         let mut node = node(100);
         let (mut batch, runs) = begin(&mut node, NOW);

@@ -243,6 +243,26 @@ mod tests {
     }
 
     #[test]
+    fn duplicate_of_a_durable_event_waits_for_no_late_journal() {
+        let (mut node, mut facts) = (node(), Vec::new());
+        let submit = |node: &mut Node, now, id| {
+            let event = Event::with_id(id, "").expect("an event");
+            let decided = node.submit(now, event).expect("it is ready");
+            decided.value.expect("room");
+            decided.lsn.is_some()
+        };
+        assert!(submit(&mut node, NOW, "a"));
+        assert_eq!(node.next_job(NOW, &mut facts), Job::Append);
+        node.appended(NOW, u64::MAX, 1);
+        let since = NOW + Duration::from_millis(1);
+        assert!(submit(&mut node, since, "b"));
+        let late = since + Duration::from_secs(1);
+        for (now, waits) in [(since, [true, true]), (late, [false, true])] {
+            assert_eq!(["a", "b"].map(|id| submit(&mut node, now, id)), waits, "at {now:?}");
+        }
+    }
+
+    #[test]
     fn page_of_an_abandoned_engine_is_not_durable() {
         let (mut node, mut facts) = (node(), Vec::new());
         assert_eq!(node.next_job(NOW, &mut facts), Job::Append);

@@ -92,6 +92,8 @@ mod tests {
     use super::*;
     use crate::engine::{Config, Engine, Event, Outcome, Output};
     use crate::node::{RunBatch, Start};
+    use core::num::NonZeroUsize;
+    use core::time::Duration;
 
     #[test]
     fn sweeper_is_not_woken_by_an_event_after_another_went() {
@@ -111,5 +113,37 @@ mod tests {
 
         node.submit(now, event("second")).expect("it is ready").value.expect("room");
         assert!(!node.actions(now).timer);
+    }
+
+    #[test]
+    fn sweeper_is_woken_when_a_marker_can_be_overdue_again() {
+        let (start, mut out) = (Timestamp::from_micros(1_000_000), Output::new());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut config = Config::default();
+        (config.concurrency, config.stuck_after) = (NonZeroUsize::MIN, Duration::from_secs(5));
+        config.run_timeout = Duration::from_secs(30);
+        let engine = Engine::new(config, start, &mut out).expect("it is valid");
+        let mut node = Node::in_memory(start, engine, out);
+        let submit = |node: &mut Node, id| {
+            let event = Event::with_id(id, "").expect("an event");
+            node.submit(start, event).expect("it is ready").value.expect("room");
+        };
+        submit(&mut node, "runs");
+        assert_eq!(node.start(start, &mut RunBatch::default()), Start::Runs);
+        submit(&mut node, "waits");
+        let swept = |node: &mut Node, seconds| loop {
+            let _ = node.actions(at(seconds));
+            if let Tick::Until(until) = node.tick(at(seconds)) {
+                return until;
+            }
+        };
+        assert_eq!(swept(&mut node, 0), Some(at(5)));
+        assert_eq!(swept(&mut node, 5), Some(at(10)), "a marker was sent");
+
+        node.pause(at(6)).expect("it is ready").value.expect("it runs");
+        assert_eq!(swept(&mut node, 10), Some(at(30)), "the run has the only deadline");
+        node.resume(at(12)).expect("it is ready").value.expect("it is paused");
+
+        assert!(node.actions(at(12)).timer);
     }
 }

@@ -251,6 +251,7 @@ impl WriterState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     const START: Timestamp = Timestamp::from_micros(1_000_000_000);
 
@@ -295,6 +296,45 @@ mod tests {
             assert_eq!(others, usize::from(jobs > 2), "after a wait it is tried again");
             assert_eq!(writer.next_job(START, || false, true), Job::Append, "after {jobs} jobs");
         }
+    }
+
+    #[test]
+    fn groups_and_steps_of_a_snapshot_take_turns() {
+        for more in [false, true] {
+            let mut writer = WriterState::new(0);
+            writer.looked(START, JournalSpace::Enough, true);
+            for turn in 0..3 {
+                assert_eq!(writer.next_job(START, || true, false), Job::Append, "in turn {turn}");
+                writer.appended(START, 1);
+                assert_eq!(writer.next_job(START, || true, false), Job::Maintain, "in turn {turn}");
+                writer.maintained(more);
+            }
+        }
+    }
+
+    #[test]
+    fn abandoned_snapshot_is_followed_by_a_look_and_a_seal() {
+        let mut writer = WriterState::new(0);
+        writer.looked(START, JournalSpace::Enough, false);
+        assert_eq!(until_it_waits(&mut writer, START, 0), Some(START + LOOK_AFTER));
+
+        writer.leave_unsealed(START);
+
+        let mut jobs = Vec::new();
+        for now in [START, START + SEAL_AFTER] {
+            loop {
+                let job = writer.next_job(now, || false, false);
+                if matches!(job, Job::Wait(_)) {
+                    break;
+                }
+                if job == Job::Look {
+                    writer.looked(now, JournalSpace::Enough, false);
+                }
+                jobs.push((now, job));
+            }
+        }
+        jobs.retain(|(_, job)| *job != Job::Maintain);
+        assert_eq!(jobs, [(START, Job::Look), (START + SEAL_AFTER, Job::Seal)]);
     }
 
     #[test]
