@@ -1,9 +1,16 @@
 //! The small scope. `cargo sim scope` explores whole cases; a part of them fits a debug build.
 
+use std::collections::BTreeSet;
+use std::hash::Hasher as _;
 use std::path::Path;
+use std::time::Duration;
 
+use eventful::Config;
+use eventful::engine::{ErrorText, Outcome};
+use eventful_sim::driver::EngineDriver;
 use eventful_sim::scenario::{Act, Behaviour, CoreScenario, Injection, Operation};
 use eventful_sim::scope::{crash_case, explore, small_case};
+use eventful_sim::state_hash::StateHash;
 use eventful_sim::tier::{Keep, Probes};
 
 #[test]
@@ -31,6 +38,31 @@ fn same_states_are_found_again() {
     scenario.operations.truncate(1);
     let (first, second) = (explore(&scenario), explore(&scenario));
     assert_eq!((first.states, first.orders, first.depth), (second.states, second.orders, second.depth));
+}
+
+#[test]
+fn engines_that_differ_in_one_record_are_not_taken_for_one() {
+    let fingerprint = |payload, outcome| {
+        let mut driver = EngineDriver::new(Config::default());
+        driver.submit_payload("a", payload);
+        driver.run(outcome);
+        let mut hasher = StateHash::default();
+        driver.engine().fingerprint(&mut hasher);
+        hasher.finish()
+    };
+    let error = || ErrorText::new("refused");
+    let snooze = |millis| Outcome::Snooze { delay: Duration::from_millis(millis), reason: None };
+    let seen = [
+        fingerprint("apples", Outcome::Done),
+        fingerprint("pears", Outcome::Done),
+        fingerprint("apples", Outcome::Permanent { error: error() }),
+        fingerprint("apples", Outcome::Permanent { error: ErrorText::new("refused at length") }),
+        fingerprint("apples", Outcome::Retry { error: error(), after: None }),
+        fingerprint("apples", snooze(1)),
+        fingerprint("apples", snooze(2)),
+    ];
+    assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), seen.len(), "{seen:?}");
+    assert_eq!(fingerprint("apples", Outcome::Done), seen[0]);
 }
 
 #[test]
