@@ -171,13 +171,16 @@ impl Handler for LeaseDesk {
             desk.call_next();
         }
         let shared = &attempt.0.shared;
-        tokio::select! {
-            biased;
-            () = guarded(shared.ending.wait()) => {}
-            () = shared.sleep_until(shared.now() + GIVE_BACK) => {}
-        }
-        if place.take_back() {
-            return Err(Failure::snooze(Duration::ZERO));
+        // Again and again: a worker that has it may still leave, and give it back.
+        while !shared.ending.is_open() {
+            tokio::select! {
+                biased;
+                () = guarded(shared.ending.wait()) => {}
+                () = shared.sleep_until(shared.now() + GIVE_BACK) => {}
+            }
+            if place.take_back() {
+                return Err(Failure::snooze(Duration::ZERO));
+            }
         }
         // It ends when the run is settled, or is to stop.
         pending().await
@@ -284,5 +287,29 @@ impl Lease {
     /// The time by which the run is to be settled.
     pub fn deadline(&self) -> Timestamp {
         self.attempt.deadline()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Key;
+
+    #[tokio::test(start_paused = true)]
+    async fn run_that_is_given_back_late_costs_no_attempt() {
+        let desk = LeaseDesk::new();
+        let eventful = Eventful::builder().start(desk.clone()).expect("a valid configuration");
+        let key = Key::new("", "a").expect("a key");
+        eventful.submit(Event::new(key.clone(), "")).await.expect("room");
+        let mut request = LeaseRequest::enter(&desk, eventful.shards.first(), 1);
+        while request.take() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(request.leases.len(), 1);
+        tokio::time::sleep(GIVE_BACK * 2).await;
+        drop(request);
+        tokio::time::sleep(GIVE_BACK * 2).await;
+        let record = eventful.get(&key).await.expect("it is available").expect("it is kept");
+        assert_eq!((record.run.is_none(), record.charge.charged), (true, 0), "{record:?}");
     }
 }
