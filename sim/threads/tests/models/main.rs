@@ -9,4 +9,5 @@ mod permits;
 mod readers;
 mod room;
 mod setup;
+mod shards;
 mod shutdown;
