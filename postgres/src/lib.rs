@@ -31,8 +31,10 @@
 //! | `statements`, `columns` | the SQL of a journal, and numbers as the tables have them |
 //! | `link`, `session`, `blocking` | statements that are repeated, one connection, the thread that waits |
 //! | `schema`, `settings` | the schema and its rights; what the settings of a server promise |
+//! | `banner` | the lines that a program prints about both |
 //! | `database`, `tls`, `node_id` | the address of a database; connections with TLS; the identity of a node |
 
+mod banner;
 mod blocking;
 mod columns;
 mod database;
@@ -49,6 +51,7 @@ mod store;
 #[cfg(feature = "tls")]
 mod tls;
 
+pub use banner::banner;
 pub use database::{Database, UrlError};
 pub use node_id::{InvalidNodeId, NodeId};
 pub use schema::{Checked, SchemaError, check, init, roles_script};

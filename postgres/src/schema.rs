@@ -28,7 +28,7 @@ const CHECK_FOR: Duration = Duration::from_secs(5);
 /// Reads the format, and what an opening must know of the server.
 pub(crate) const META: &str = concat!(
     "SELECT format, shards, cluster::text, current_setting('default_transaction_isolation') AS isolation, \
-     current_setting('server_version_num')::int4 AS server, ",
+     current_setting('server_version_num')::int4 AS server, current_setting('synchronous_commit') AS commits, ",
     settings_columns!(),
     " FROM eventful.meta"
 );
@@ -93,14 +93,21 @@ pub struct Checked {
     pub server: i32,
     /// The promise of the server about a commit.
     pub guarantee: Guarantee,
+    /// The setting `synchronous_commit` of a new session. A journal sets its own.
+    pub synchronous_commit: String,
+}
+
+impl Checked {
+    /// Returns the version of the server as it is written: two numbers since 10.
+    pub fn version(&self) -> String {
+        format!("{}.{}", self.server / 10_000, self.server % 10_000)
+    }
 }
 
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { format, shards, cluster, server, guarantee } = self;
-        // As the server writes it: two numbers since version 10.
-        let (major, minor) = (server / 10_000, server % 10_000);
-        writeln!(f, "schema format {format}, {shards} shards, cluster {cluster}, PostgreSQL {major}.{minor}")?;
+        let Self { format, shards, cluster, guarantee, .. } = self;
+        writeln!(f, "schema format {format}, {shards} shards, cluster {cluster}, PostgreSQL {}", self.version())?;
         write!(f, "promised: {guarantee}")
     }
 }
@@ -153,6 +160,7 @@ pub async fn check(database: &Database) -> Result<Checked, SchemaError> {
         cluster: row.try_get("cluster").map_err(read)?,
         server: row.try_get("server").map_err(read)?,
         guarantee: ServerSettings::of(row).map_err(read)?.guarantee(),
+        synchronous_commit: row.try_get("commits").map_err(read)?,
     };
     match checked {
         Checked { server, .. } if server < OLDEST_SERVER => Err(SchemaError::OldServer(server)),

@@ -1,9 +1,9 @@
 //! The schema: made once, and kept as it is.
 
-use eventful_postgres::{Guarantee, SchemaError};
+use eventful_postgres::{Guarantee, SchemaError, banner};
 
 use crate::start::PostgresServer;
-use crate::steps::{append, check, frames, init, open, store};
+use crate::steps::{append, check, frames, init, open, server_with, store};
 
 #[test]
 fn schema_that_is_made_again_keeps_what_it_has() {
@@ -17,6 +17,21 @@ fn schema_that_is_made_again_keeps_what_it_has() {
     assert_eq!(init(&server.database(), 4), Ok(made.clone()), "the same cluster");
     assert_eq!(check(&server.database()), Ok(made));
     assert_eq!(frames(&mut *open(&mut store(server.database()))), [b"frame"]);
+}
+
+#[test]
+fn banner_follows_the_settings_of_the_server() {
+    let server = server_with(4);
+    let lines = || banner(&server.database(), &check(&server.database()).expect("a schema"));
+    assert!(lines()[0].1.contains("4 shards, PostgreSQL ") && lines().len() == 2, "{:?}", lines());
+    assert!(lines()[1].1.starts_with("one copy: "), "{:?}", lines());
+    server.set("synchronous_commit", "off");
+    assert!(lines()[2].1.starts_with("synchronous_commit is `off` at the server"), "{:?}", lines());
+    // With the standbys' names set, a commit would wait for them; to read does not.
+    server.set("synchronous_standby_names", "b, c");
+    assert!(lines()[1].1.contains("synchronous standbys (b, c)"), "{:?}", lines());
+    server.set("fsync", "off");
+    assert!(lines()[1].1.starts_with("nothing: fsync is off at the server"), "{:?}", lines());
 }
 
 #[test]
