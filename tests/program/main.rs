@@ -22,6 +22,7 @@ mod send;
 mod shortage;
 mod signals;
 mod sink;
+mod tail;
 #[cfg(feature = "tls")]
 mod tls;
 mod usage;

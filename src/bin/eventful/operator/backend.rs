@@ -10,8 +10,9 @@ use eventful::http::{FrontConfig, router};
 use eventful::journal::DiskStore;
 use eventful::{Attempt, Config, Durability, Event, Eventful, Failure};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use serde_json::Value;
 use tower_service::Service as _;
 
@@ -30,6 +31,12 @@ pub(super) enum Backend {
     Directory { eventful: Eventful, router: Router },
 }
 
+/// A response that does not end, or the reason why there is none now.
+pub(super) enum Opened {
+    Stream(Incoming),
+    Gone(anyhow::Error),
+}
+
 /// A response.
 pub(super) struct ApiResponse {
     pub(super) status: StatusCode,
@@ -37,6 +44,11 @@ pub(super) struct ApiResponse {
 }
 
 impl ApiResponse {
+    async fn of(response: Response<Incoming>) -> anyhow::Result<Self> {
+        let status = response.status();
+        Ok(Self { status, body: response.into_body().collect().await?.to_bytes() })
+    }
+
     /// The body as text.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).trim_end().to_owned()
@@ -80,36 +92,60 @@ impl Backend {
 
     /// Calls the API.
     pub(super) async fn call(&self, method: Method, target: &str) -> anyhow::Result<ApiResponse> {
-        match self {
-            Self::Server { client, to, authorization } => {
-                let mut request = Request::new(Full::new(Bytes::new()));
-                *request.method_mut() = method;
-                *request.uri_mut() = to.join(target)?;
-                request.headers_mut().extend(authorization.clone().map(|value| (AUTHORIZATION, value)));
-                let exchange = async {
-                    let response = client.request(request).await;
-                    let response = response.map_err(|error| {
-                        anyhow::anyhow!(
-                            "{}: is the server at {to} running? --to names another one",
-                            client::explain(&error)
-                        )
-                    })?;
-                    let status = response.status();
-                    Ok(ApiResponse { status, body: response.into_body().collect().await?.to_bytes() })
-                };
-                tokio::time::timeout(TIMEOUT, exchange)
-                    .await
-                    .unwrap_or_else(|_| anyhow::bail!("no response from {to} within {TIMEOUT:?}"))
-            }
-            Self::Directory { router, .. } => {
-                let mut request = Request::new(Body::empty());
-                (*request.method_mut(), *request.uri_mut()) = (method, target.parse()?);
-                request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
-                let response = router.clone().call(request).await.unwrap_or_else(|never| match never {});
-                let status = response.status();
-                Ok(ApiResponse { status, body: response.into_body().collect().await?.to_bytes() })
-            }
+        let Self::Directory { router, .. } = self else {
+            let exchange = async { ApiResponse::of(self.send(method, target).await?).await };
+            return tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| Err(self.silent()));
+        };
+        let mut request = Request::new(Body::empty());
+        (*request.method_mut(), *request.uri_mut()) = (method, target.parse()?);
+        request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
+        let response = router.clone().call(request).await.unwrap_or_else(|never| match never {});
+        let status = response.status();
+        Ok(ApiResponse { status, body: response.into_body().collect().await?.to_bytes() })
+    }
+
+    /// Opens a response that does not end.
+    ///
+    /// # Errors
+    ///
+    /// A server that refuses.
+    pub(super) async fn follow(&self, target: &str) -> anyhow::Result<Opened> {
+        let response = match tokio::time::timeout(TIMEOUT, self.send(Method::GET, target)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Ok(Opened::Gone(error)),
+            Err(_) => return Ok(Opened::Gone(self.silent())),
+        };
+        if response.status().is_success() {
+            return Ok(Opened::Stream(response.into_body()));
         }
+        let refused = tokio::time::timeout(TIMEOUT, ApiResponse::of(response)).await;
+        let refused = refused.unwrap_or_else(|_| Err(self.silent()))?;
+        let is_short = refused.status.is_server_error();
+        match refused.ok() {
+            // One that is about to end, or has just begun.
+            Err(error) if is_short => Ok(Opened::Gone(error)),
+            Err(error) => Err(error),
+            Ok(_) => Ok(Opened::Gone(self.silent())),
+        }
+    }
+
+    /// Sends a request to the server, and returns the response once its head is there.
+    async fn send(&self, method: Method, target: &str) -> anyhow::Result<Response<Incoming>> {
+        let Self::Server { client, to, authorization } = self else {
+            anyhow::bail!("a directory is no server: leave --data out");
+        };
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.method_mut() = method;
+        *request.uri_mut() = to.join(target)?;
+        request.headers_mut().extend(authorization.clone().map(|value| (AUTHORIZATION, value)));
+        client.request(request).await.map_err(|error| {
+            anyhow::anyhow!("{}: is the server at {to} running? --to names another one", client::explain(&error))
+        })
+    }
+
+    fn silent(&self) -> anyhow::Error {
+        let Self::Server { to, .. } = self else { return anyhow::anyhow!("no response within {TIMEOUT:?}") };
+        anyhow::anyhow!("no response from {to} within {TIMEOUT:?}: see its log, or name another one with --to")
     }
 
     /// The JSON of a successful `GET`.

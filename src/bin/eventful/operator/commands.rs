@@ -11,7 +11,7 @@ use super::doctor::Symptoms;
 use super::misused::Misused;
 use super::options::{BackendOptions, EventOptions, FilterOptions, OperatorCall};
 use super::query::Query;
-use super::{show, watch};
+use super::{show, tail, watch};
 use crate::terminal::{say, warn};
 
 /// Events on a page of a list.
@@ -53,8 +53,9 @@ async fn perform(backend: &Backend, command: &OperatorCall, options: &BackendOpt
         }
         OperatorCall::Pause => post(backend, "/v1/pause", json, "paused").await?,
         OperatorCall::Resume => post(backend, "/v1/resume", json, "resumed").await?,
-        OperatorCall::Targets { .. } | OperatorCall::Health { .. } if !backend.is_server() => {
-            let words = "a directory has no targets, and is not alive: ask a server that runs, without --data";
+        OperatorCall::Targets { .. } | OperatorCall::Health { .. } | OperatorCall::Tail(_) if !backend.is_server() => {
+            let words = "a directory has no targets, is not alive, and nothing happens in it: ask a server that runs, \
+                         without --data";
             return Err(Misused(words.to_owned()).into());
         }
         OperatorCall::Targets { close: Some(name) } => {
@@ -65,6 +66,7 @@ async fn perform(backend: &Backend, command: &OperatorCall, options: &BackendOpt
             post(backend, &target, json, "closed").await?;
         }
         OperatorCall::Targets { close: None } => targets(&backend.get("/v1/targets").await?, json),
+        OperatorCall::Tail(options) => return tail::tail(backend, options, json).await,
         OperatorCall::Watch { every, times } => return watch::watch(backend, *every, *times, json).await,
         OperatorCall::Health { ready } => {
             let response = backend.call(Method::GET, if *ready { "/readyz" } else { "/livez" }).await?.ok()?;

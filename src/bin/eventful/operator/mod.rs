@@ -11,17 +11,20 @@
 //! | `bulk` | redrive and discard of many |
 //! | `doctor` | findings, each with a remedy |
 //! | `watch` | a table that is refreshed |
+//! | `tail`, `event_stream` | facts as they happen; server-sent events |
 //! | `commands` | each command |
 
 mod backend;
 mod bulk;
 mod commands;
 mod doctor;
+mod event_stream;
 mod misused;
 mod moment;
 pub(crate) mod options;
 mod query;
 mod show;
+mod tail;
 mod watch;
 
 pub(crate) use commands::call;

@@ -60,6 +60,23 @@ pub(crate) struct FilterOptions {
     pub(crate) failed_until: Option<String>,
 }
 
+/// The facts that are shown.
+#[derive(Debug, Args)]
+pub(crate) struct TailOptions {
+    /// Those of this event
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// Those of events of this source
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) source: Option<String>,
+    /// Those after this cursor, which `--json` shows with each fact; from now on without it
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) after: Option<String>,
+    /// Facts after which it ends
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+}
+
 /// One event, or many.
 #[derive(Debug, Args)]
 pub(crate) struct BulkOptions {
@@ -137,6 +154,8 @@ pub(crate) enum OperatorCall {
         #[arg(long, value_name = "N")]
         times: Option<u64>,
     },
+    /// Show facts as they happen, until it is stopped: accepted, started, finished, redriven, discarded and more
+    Tail(TailOptions),
     /// Ask whether the server is alive; exit code 1 when it is not
     Health {
         /// Ask whether the server takes events and makes progress, too
