@@ -285,7 +285,8 @@ impl Config {
     }
 
     /// The longest time in which `pending` events are all terminal, once faults have stopped and
-    /// when every handler yields to an abort. Saturates. Events that wait because no type policy fits them do not end.
+    /// when every handler yields to an abort. Saturates. Events that wait because no type policy fits them do
+    /// not end, and those behind a failed one in a group that halts wait for an operator.
     ///
     /// Each start, charged or given back, waits for its delay, then for its turn among the others,
     /// and lasts at most a lifetime; in a group in order each event waits for all starts of those before it; lost tickets are found within two times `stuck_after`, and a

@@ -1,9 +1,9 @@
 //! P10: the facts alone lead to the same state.
 
 use eventful::{
-    Timestamp,
+    Config, GroupPolicy, Timestamp, TypePolicy,
     engine::{
-        Engine, Output,
+        Engine, OnFailure, Output,
         facts::{Fact, Replay},
     },
 };
@@ -39,7 +39,8 @@ pub(super) fn judge(
         return broken(format!("the engine differs from the state of its facts: {difference}"));
     }
     if replayed == live {
-        return judge_opening(replay, engine, now);
+        judge_opening(replay, engine, now)?;
+        return judge_changed(engine.config(), facts, now);
     }
     let differs = live.records.iter().zip(&replayed.records).find(|(live, replayed)| live != replayed);
     broken(match differs {
@@ -66,6 +67,35 @@ fn judge_opening(replay: Replay, live: &Engine, now: Timestamp) -> Result<(), Br
     match opened.check() {
         Ok(()) => Ok(()),
         Err(violation) => broken(format!("an engine that is opened from the facts is inconsistent: {violation}")),
+    }
+}
+
+/// Checks that an engine that is opened from the facts with other policies is consistent: they may change at each start.
+fn judge_changed(config: &Config, facts: &[Fact], now: Timestamp) -> Result<(), Broken> {
+    if config.types.is_empty() && config.groups.iter().next().is_none() {
+        return Ok(());
+    }
+    // One of them each time, as each costs a replay.
+    let policy = match facts.len() % 3 {
+        0 => GroupPolicy::fifo(),
+        1 => GroupPolicy::fifo().with_on_failure(OnFailure::Halt),
+        _ => GroupPolicy::free().with_concurrency(1),
+    };
+    let mut changed = config.clone();
+    (changed.groups, changed.types, changed.unmatched) = Default::default();
+    let added =
+        changed.groups.add("*", policy).and_then(|_| changed.types.add("*", TypePolicy::new().with_concurrency(1)));
+    let Ok(mut replay) =
+        added.map_err(|error| error.to_string()).and_then(|_| Replay::new(changed).map_err(|error| error.to_string()))
+    else {
+        return broken("other policies are refused".to_owned());
+    };
+    if facts.iter().any(|fact| replay.apply(fact).is_err()) {
+        return broken("facts cannot follow from each other under other policies".to_owned());
+    }
+    match replay.open(now, &mut Output::new()).check() {
+        Ok(()) => Ok(()),
+        Err(violation) => broken(format!("an engine that is opened with other policies is inconsistent: {violation}")),
     }
 }
 
