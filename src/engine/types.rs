@@ -241,7 +241,7 @@ mod tests {
         for (one, other) in [("a*", "a.b"), ("a*", "a*"), ("a.b*", "a*"), ("a", "a"), ("*", "x"), ("*", "x*")] {
             for (first, second) in [(one, other), (other, one)] {
                 let refused = with(&[first]).add(second, TypePolicy::new()).expect_err("they overlap").to_string();
-                let words = alloc::format!("the policy of type `{second}` overlaps with that of `{first}`");
+                let words = alloc::format!("the policy of `{second}` overlaps with that of `{first}`");
                 assert!(refused.starts_with(&words), "{refused}");
             }
         }

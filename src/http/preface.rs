@@ -101,26 +101,19 @@ mod tests {
         ] {
             // One byte at a time.
             let (mut client, server) = tokio::io::duplex(1);
-            let (detected, _) = tokio::join!(detect(server), async {
-                client.write_all(&sent[..sent.len().min(24)]).await.expect("it is taken");
-                if sent.len() < 24 {
-                    client.shutdown().await.expect("it ends");
-                }
-            });
-            let (spoken, mut replayed) = detected.expect("it is read");
-            assert_eq!(spoken, expected, "{sent:?}");
-            let rest = sent.get(24..).unwrap_or_default().to_vec();
-            let (_, read) = tokio::join!(
+            let (_, (spoken, read)) = tokio::join!(
                 async move {
-                    client.write_all(&rest).await.expect("it is taken");
-                    drop(client);
+                    client.write_all(sent).await.expect("it is taken");
+                    client.shutdown().await.expect("it ends");
                 },
                 async {
+                    let (spoken, mut replayed) = detect(server).await.expect("it is read");
                     let mut read = Vec::new();
                     replayed.read_to_end(&mut read).await.expect("it is read");
-                    read
+                    (spoken, read)
                 }
             );
+            assert_eq!(spoken, expected, "{sent:?}");
             assert_eq!(read, sent);
         }
     }

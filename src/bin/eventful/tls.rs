@@ -9,10 +9,10 @@ use eventful::http::{Tls, TlsFiles};
 #[derive(Debug, Args)]
 pub(crate) struct TlsOptions {
     /// Serve TLS with the certificate in this file, in PEM, followed by those that lead to a root; SIGHUP reads it again
-    #[arg(long, env = "EVENTFUL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    #[arg(long, env = "EVENTFUL_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
     /// The key of the certificate, in PEM
-    #[arg(long, env = "EVENTFUL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, env = "EVENTFUL_TLS_KEY", value_name = "FILE")]
     tls_key: Option<PathBuf>,
 }
 
@@ -22,8 +22,10 @@ impl TlsOptions {
         match (self.tls_cert.clone(), self.tls_key.clone()) {
             (Some(certificates), Some(key)) => Ok(Some(Tls::new(TlsFiles { certificates, key })?)),
             (None, None) => Ok(None),
-            // A configuration file may have one of them.
-            _ => anyhow::bail!("one of tls_cert and tls_key is missing: give the certificate and its key"),
+            // Not asked of the parser, which sees each key of a configuration file alone.
+            _ => anyhow::bail!(
+                "one of tls_cert and tls_key is missing: give the certificate and its key, --tls-cert and --tls-key"
+            ),
         }
     }
 }
