@@ -27,6 +27,7 @@ pub(in crate::network) fn as_json(body: &[u8], stats: [&Stats; 2]) -> OracleResu
     let mut samples = Samples::new();
     for (name, value) in families {
         match value {
+            Value::Object(groups) if name == "paused_groups" => paused_groups(groups.keys(), stats)?,
             Value::Object(values) if values.contains_key("bucket") => {
                 let buckets = values["bucket"].as_object().into_iter().flatten();
                 samples
@@ -42,6 +43,13 @@ pub(in crate::network) fn as_json(body: &[u8], stats: [&Stats; 2]) -> OracleResu
         }
     }
     agree(&samples, stats)
+}
+
+/// Compares the paused groups, which only JSON shows by their names, with those before and after the request.
+fn paused_groups<'a>(shown: impl Iterator<Item = &'a String>, stats: [&Stats; 2]) -> OracleResult {
+    let shown: Vec<_> = shown.cloned().collect();
+    let due = stats.map(|stats| stats.paused_groups.iter().map(ToString::to_string).collect::<Vec<_>>());
+    holds(due.contains(&shown), || broken(format_args!("the paused groups are {shown:?}, expected one of {due:?}")))
 }
 
 /// Checks the numbers as text. `stats` are those before the request, and after.
@@ -122,6 +130,7 @@ fn samples(stats: &Stats) -> Samples {
         ("failed_bytes", gauges.failed_bytes),
         ("failed_full", u64::from(stats.full_of_failures)),
         ("paused", u64::from(stats.paused)),
+        ("groups_paused", stats.paused_groups.len() as u64),
         ("queue_channel_depth", stats.channel_depth),
         ("workers_running", stats.workers_running),
         ("permits_free", stats.permits_free),
@@ -203,7 +212,7 @@ mod tests {
     use eventful::{Attempt, Event, Eventful, Failure};
 
     /// The fields that are compared here, those inside of the engine's metrics among them.
-    const COMPARED: [&str; 47] = [
+    const COMPARED: [&str; 48] = [
         "engine",
         "facts",
         "accepted",
@@ -250,6 +259,7 @@ mod tests {
         "clock_ahead",
         "phase",
         "paused",
+        "paused_groups",
         "full_of_failures",
     ];
 
