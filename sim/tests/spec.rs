@@ -211,7 +211,7 @@ fn runs_do_not_exceed_the_permits() {
 fn each_field_of_a_view_is_compared() {
     let (mut driver, keys) = (EngineDriver::new(config()), &mut Register::default());
     let event = event().with_type("t").and_then(|event| event.with_content_type("c")).expect("short texts");
-    let event = event.with_content_encoding("e").expect("a short text");
+    let event = event.with_content_encoding("e").and_then(|event| event.with_group("g")).expect("short texts");
     keys.enter(event.key());
     driver.execute(Command::Submit(event));
     let run = driver.start().expect("it is there");
@@ -223,7 +223,7 @@ fn each_field_of_a_view_is_compared() {
 
     let other = driver.engine().get(driver.now, &key()).expect("it is there");
     type Alter = fn(&mut RecordView);
-    let fields: [(&str, Alter); 18] = [
+    let fields: [(&str, Alter); 19] = [
         ("key", |view| view.key = Key::new("", "b").expect("an id")),
         ("digest", |view| view.digest = eventful::Digest::of(b"y")),
         ("status", |view| view.status = Status::Failed),
@@ -237,6 +237,7 @@ fn each_field_of_a_view_is_compared() {
             view.run = Some(eventful::engine::RunView { id: run_id(9), started_at: at(0), deadline: at(0) })
         }),
         ("terminal_at", |view| view.terminal_at = Some(view.accepted_at)),
+        ("group", |view| view.group = None),
         ("event_type", |view| view.event_type = None),
         ("content_type", |view| view.content_type = None),
         ("attributes", |view| view.attributes = Attributes::default()),

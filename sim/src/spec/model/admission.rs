@@ -126,7 +126,7 @@ impl Model {
     }
 }
 
-fn overloaded(bound: Bound, retry_after: Duration) -> Refusal {
+pub(super) fn overloaded(bound: Bound, retry_after: Duration) -> Refusal {
     Refusal::Overloaded { bound, retry_after }
 }
 

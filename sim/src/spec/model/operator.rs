@@ -2,11 +2,15 @@
 
 use eventful::{
     Key, Status,
-    engine::{Answer, Effect, GroupName, Phase, Refusal, facts::Change},
+    engine::{Answer, Bound, Effect, GroupName, Phase, Refusal, facts::Change},
 };
 
 use super::Model;
+use super::admission::overloaded;
 use crate::scenario::EventNumber;
+
+/// The most groups that may be paused at once.
+const MAX_PAUSED_GROUPS: usize = 10_000;
 
 impl Model {
     pub(super) fn redrive(&mut self, key: &Key) -> Answer {
@@ -78,6 +82,9 @@ impl Model {
             return Answer::Refused(Refusal::ShuttingDown);
         }
         if self.expected.paused_groups.contains(group) != paused {
+            if paused && self.expected.paused_groups.len() == MAX_PAUSED_GROUPS {
+                return Answer::Refused(overloaded(Bound::PausedGroups, self.config().overload_retry_after));
+            }
             self.decide(Change::GroupPaused { group: group.clone(), paused });
             if paused {
                 self.take_back(group.as_str());
