@@ -12,7 +12,7 @@ async fn lines_are_sent_counted_and_sent_again_without_harm() {
     let lines: String = (0..1200).map(|n| format!("{{\"id\":\"{n}\",\"payload\":{n}}}\n")).collect();
     for summary in ["1200 accepted, 0 duplicate, 0 conflict", "0 accepted, 1200 duplicate, 0 conflict"] {
         let (code, stdout, stderr) = send(&server, &lines).await;
-        assert_eq!((code, stderr.as_str()), (0, ""));
+        assert_eq!((code, complaints(&stderr)), (0, Vec::new()));
         assert!(stdout.contains(summary), "{stdout}");
     }
     assert_eq!(server.get("/v1/stats").await["events_accepted_total"], 1200);
@@ -32,7 +32,7 @@ async fn bad_lines_are_named_and_the_others_are_sent() {
 async fn byte_order_mark_is_skipped_and_utf16_refused() {
     let server = ServerChild::start(&[]).await;
     let (code, stdout, stderr) = send(&server, b"\xef\xbb\xbf{\"id\":\"a\"}\r\n\xef\xbb\xbf\n{\"id\":\"b\"}").await;
-    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!((code, complaints(&stderr)), (0, Vec::new()));
     assert!(stdout.contains("2 lines") && stdout.contains("2 accepted"), "{stdout}");
     let utf16: Vec<u8> = "\u{feff}{\"id\":\"c\"}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let (code, _, stderr) = send(&server, &utf16).await;
@@ -117,4 +117,9 @@ async fn send_to(url: &str, args: &[&str], lines: impl AsRef<[u8]>) -> (i32, Str
     let output = child.wait_with_output().await.expect("it ends");
     let text = |bytes| String::from_utf8(bytes).expect("text");
     (output.status.code().expect("a code"), text(output.stdout), text(output.stderr))
+}
+
+/// Returns the lines of standard error without those of the progress, which a slow machine shows.
+fn complaints(stderr: &str) -> Vec<&str> {
+    stderr.lines().filter(|line| !line.ends_with("/s")).collect()
 }
