@@ -419,6 +419,28 @@ async fn line_that_is_no_event_is_refused_in_its_place() {
     }
 }
 
+#[tokio::test]
+async fn garbage_behind_requests_is_refused_after_their_responses() {
+    let server = server().await;
+    let right = "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for (garbage, refused) in [
+        ("", 0),
+        ("\0\0\0\0\r\n\r\n", 1),
+        ("GET\r\n\r\n", 1),
+        ("GET /livez HTTP/1.1\r\nhost : localhost\r\n\r\n", 1),
+        // The version is that of the first bytes.
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0),
+        // Half a head is no request.
+        ("GET /livez HTTP/1.1\r\nhost:", 0),
+    ] {
+        let sent = format!("{}{garbage}{right}", right.repeat(1000));
+        let text = server.raw(sent.as_bytes()).await;
+        let count = |status: &str| text.matches(&format!("HTTP/1.1 {status}")).count();
+        let served = 1000 + usize::from(garbage.is_empty());
+        assert_eq!((count("200"), count("4")), (served, refused), "{garbage:?}");
+    }
+}
+
 /// Sends each, and then checks that the server is as before.
 async fn refuse(rows: Vec<Row>) {
     let server = server().await;

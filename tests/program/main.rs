@@ -2,6 +2,7 @@
 
 mod absent;
 mod access;
+mod attack;
 mod banner;
 mod clients;
 mod config;

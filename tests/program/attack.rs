@@ -1,0 +1,78 @@
+//! Clients that do harm, by the thousand: afterwards the server serves as before, in as much memory.
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::process::ServerChild;
+
+/// Connections that are open at the same time and send nothing.
+const IDLE: usize = 10_000;
+
+/// Connections of each other kind, one after the other.
+const EACH: usize = 500;
+
+/// Bytes that begin a connection and then leave the server waiting, or are no request.
+const SENT: [&[u8]; 8] = [
+    b"POST /v1/ev",
+    b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\nidempotency-key: a\r\ncontent-length: 1000000\r\n\r\nx",
+    b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\nidempotency-key: a\r\ntransfer-encoding: chunked\r\n\r\nffff\r\nx",
+    b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n{",
+    b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n\0\0\0\0\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x10\x01\0\0\0\0\x01\x82",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nHTTP/2 is something else",
+    b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
+];
+
+#[tokio::test]
+async fn memory_after_an_attack_is_what_it_was_before() {
+    raise_limit();
+    let server = ServerChild::start(&["--max-connections", "11000"]).await;
+    // What is kept for later use grows with the first one.
+    attack(&server).await;
+    let before = memory_kib(&server);
+    attack(&server).await;
+    let after = memory_kib(&server);
+    assert!(after <= before + before / 10, "{before} KiB before, {after} KiB after");
+    let stats = server.send("GET", "/v1/stats", "", "").await;
+    assert!(stats.contains("\"events_accepted_total\":0"), "nothing was taken: {stats}");
+    let taken = server.send("POST", "/v1/events", "idempotency-key: after\r\n", "x").await;
+    assert!(taken.contains("accepted"), "{taken}");
+}
+
+async fn attack(server: &ServerChild) {
+    let own = server.open_files();
+    let mut idle = Vec::new();
+    for _ in 0..IDLE {
+        idle.push(TcpStream::connect(&server.address).await.expect("a connection"));
+    }
+    assert!(server.send("GET", "/livez", "", "").await.contains("200 OK"), "it serves beside them");
+    drop(idle);
+    for sent in SENT {
+        for _ in 0..EACH {
+            let mut client = TcpStream::connect(&server.address).await.expect("a connection");
+            client.write_all(sent).await.expect("it is taken");
+        }
+    }
+    // Each call takes a while, in which connections end.
+    for _ in 0..100_000 {
+        server.send("GET", "/livez", "", "").await;
+        if server.open_files() <= own + 16 {
+            return;
+        }
+    }
+    panic!("{} files are open, {own} were before", server.open_files());
+}
+
+/// The memory of the server that is in use.
+fn memory_kib(server: &ServerChild) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+    line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number")
+}
+
+/// Lets this process open as many files as the connections need.
+fn raise_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("a higher limit");
+}
