@@ -108,7 +108,7 @@ impl NetworkRun {
         self.end()
     }
 
-    /// Waits for messages that clients have given up on, and that a slow link still carries to the server.
+    /// Waits for messages that clients have given up on, and that the network still carries to the server.
     fn let_messages_arrive(&mut self) -> OracleResult {
         let latency_ms = |fault: &NetworkFault| {
             if let NetworkFaultKind::Link { trouble: LinkFault::Slow { latency_ms }, .. } = fault.kind {
@@ -117,8 +117,11 @@ impl NetworkRun {
                 0
             }
         };
-        let longest_ms = self.stage.scenario.faults.iter().map(latency_ms).max().unwrap_or_default();
-        let by = self.sim.elapsed() + Duration::from_millis(longest_ms.into());
+        let scenario = &self.stage.scenario;
+        let slowest_ms = scenario.faults.iter().map(latency_ms).max().unwrap_or_default();
+        // A message that was sent in the last moment takes one trip, and leaves and arrives with a step.
+        let longest = Duration::from_millis(slowest_ms.max(scenario.setup.latency_ms).into());
+        let by = self.sim.elapsed() + longest + TICK * 2;
         while self.sim.elapsed() < by {
             self.tick()?;
         }
