@@ -1,12 +1,13 @@
 //! `eventful serve`
 
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use eventful::journal::{DiskStore, RecoveryProgress};
 use eventful::{Config, Eventful, StartError, http};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
 use crate::handler::Chosen;
@@ -34,7 +35,7 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen(None::<fn()>)?;
     let handlers = handler.descriptors_of_a_run().saturating_mul(config.concurrency.get() as u64);
     front.limits.max_connections = descriptors::share(front.limits.max_connections, handlers);
-    let listener = bind(options.listen).await?;
+    let listener = bind(options.listen)?;
     let address = listener.local_addr()?;
     let words = handler.describe();
     let started = tokio::select! {
@@ -98,9 +99,19 @@ fn show_replay() -> impl FnMut(RecoveryProgress) {
     }
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|error| {
+/// Clients that may connect at once, before the server accepts them. The system refuses others without a word, and each of
+/// them tries again after a second: with the 128 that are usual, a burst of short calls took that long.
+const BACKLOG: u32 = 4096;
+
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A server that starts again need not wait for connections of the one before.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error: io::Error| {
         anyhow::anyhow!("cannot listen on {address}: {error}; choose another with --listen, such as 127.0.0.1:0")
     })
 }
