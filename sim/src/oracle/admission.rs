@@ -109,8 +109,13 @@ fn judge_refused(
                 && match bound {
                     Bound::Pending => expected.pending() >= config.max_pending as u64,
                     Bound::Group => expected.all().any(|(_, record)| expected.is_group_full(&record.event)),
-                    // An expired record makes room, whether it was swept or not.
-                    Bound::Records => expected.remembered(seen.now) >= config.max_records,
+                    // An expired record makes room, whether it was swept or not, unless it ended after one that is kept
+                    // for longer: that happens where downtimes are no longer kept apart.
+                    Bound::Records => {
+                        let longer = u64::try_from(expected.most_longer().as_micros()).unwrap_or(u64::MAX);
+                        let at = Timestamp::from_micros(seen.now.as_micros().saturating_sub(longer));
+                        expected.remembered(at) >= config.max_records
+                    }
                     Bound::Failed => expected.failed_bytes > config.max_failed_bytes as u64,
                     Bound::Bytes => expected.bytes + size_bytes as u64 > config.max_bytes as u64,
                     // The engine itself has no journal.
