@@ -41,8 +41,8 @@ impl World<'_> {
         })?;
         // An engine that was abandoned has runs without workers.
         let dropped = if known.is_none() { self.dropped } else { usize::MAX / 2 };
-        let (free, workers) = (self.node.permits_free(), self.workers.len());
-        oracle::judge_permits(self.node.engine(), free, workers, dropped)?;
+        let permits = (self.node.permits_free(), self.workers.len());
+        oracle::judge_permits(self.node.engine(), permits, dropped, self.is_broken)?;
         self.judge_intake()?;
         holds(!self.tasks.is_led() || self.dispatcher.routine != Routine::Asleep(None), || {
             Broken::new("waits", 3, "a task leads, but the dispatcher does not watch it")
