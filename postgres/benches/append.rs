@@ -4,18 +4,21 @@
 //! median of the rounds, and each ratio the median of the ratios of a round. The file, the server and its standby are on
 //! one disk.
 
-#[allow(dead_code, reason = "tests need more of it")]
+#[expect(dead_code, reason = "benches start servers; the tests, which stop and damage them, need more of it")]
 #[path = "../tests/server/start.rs"]
 mod start;
+#[path = "../../benches/stopwatch/mod.rs"]
+mod stopwatch;
 
 use std::fs::File;
 use std::io::Write as _;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use eventful::journal::{Journal, JournalStore as _, Owner, Shard};
 use eventful_postgres::PostgresStore;
 use start::PostgresServer;
+use stopwatch::{clock, median};
 
 /// Events of a frame, and rounds. An event with a UUID and a small payload takes about so many bytes in a frame.
 const FRAMES: [usize; 3] = [1, 64, 1000];
@@ -96,14 +99,4 @@ fn rate(mut step: impl FnMut()) -> f64 {
         count += 1;
     }
     f64::from(count) / began.elapsed().as_secs_f64()
-}
-
-#[allow(clippy::disallowed_methods, reason = "a bench measures real time")]
-fn clock() -> Instant {
-    Instant::now()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

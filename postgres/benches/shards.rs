@@ -3,16 +3,17 @@
 //! Every round measures all of them, one after the other, on a server that the bench starts itself; each figure is the
 //! median of the rounds, and each ratio the median of the ratios of a round.
 
-#[allow(dead_code, reason = "tests need more of it")]
+#[expect(dead_code, reason = "benches start servers; the tests, which stop and damage them, need more of it")]
 #[path = "../tests/server/start.rs"]
 mod start;
-
-use std::time::Instant;
+#[path = "../../benches/stopwatch/mod.rs"]
+mod stopwatch;
 
 use eventful::cluster::ClusterConfig;
 use eventful::{Attempt, Durability, Event, Eventful, Failure};
 use eventful_postgres::PostgresShards;
 use start::PostgresServer;
+use stopwatch::{clock, median};
 use tokio::runtime::Runtime;
 
 const SHARDS: [u16; 3] = [1, 4, 16];
@@ -78,14 +79,4 @@ async fn rate(server: &PostgresServer, shards: u16, clients: u64, events: u64) -
     let rate = (clients * events) as f64 / began.elapsed().as_secs_f64();
     eventful.shutdown(None).await;
     rate
-}
-
-#[allow(clippy::disallowed_methods, reason = "a bench measures real time")]
-fn clock() -> Instant {
-    Instant::now()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::fact_json;
+use super::timeouts::now;
 use crate::engine::Timestamp;
 use crate::node::{Notice, Unavailable};
 use crate::runtime::{Eventful, Subscription};
@@ -113,11 +114,6 @@ impl FactLog {
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "it is compared with the clock of the runtime's timer")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// Keeps facts until the engine has stopped, or no one follows for long.

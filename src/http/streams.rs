@@ -11,6 +11,8 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::{self, Instant};
 
+use super::timeouts::now;
+
 /// The open requests of a connection, and how long each has waited for its client.
 ///
 /// A connection of HTTP/2 has no head that it waits for, and a client that grants no window leaves nothing to be written:
@@ -34,11 +36,6 @@ pub(super) enum GiveUp {
     Idle,
     /// The client does not take a response.
     Unread,
-}
-
-#[allow(clippy::disallowed_methods, reason = "a timeout is compared with the clock of the runtime's timer")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 impl OpenStreams {

@@ -46,8 +46,9 @@ impl Timeouts {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a timeout is compared with the clock of the runtime's timer")]
-fn now() -> Instant {
+/// Returns the time by the clock of the runtime's timer, which timeouts are compared with.
+#[expect(clippy::disallowed_methods, reason = "the one place where the front asks this clock; paused in tests")]
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 
