@@ -100,6 +100,7 @@ impl Node {
         let idle = is_usable && self.wakes_idle();
         if is_usable {
             self.call_first_in_queue(now);
+            self.release_askers();
         }
         self.advance_shutdown(now);
         let mut actions = self.pending.take();

@@ -63,22 +63,6 @@ impl Node {
         Ok(None)
     }
 
-    /// Sets how many runs may start. From the first call on, each must be asked for: workers that take runs when they
-    /// have time for them start none before.
-    pub fn want_runs(&mut self, runs: usize) {
-        self.workers.want(runs);
-    }
-
-    /// Returns whether the dispatcher is about to start a run that was asked for.
-    pub fn starts_wanted_run(&self) -> bool {
-        self.may_start() && self.workers.may_begin() && self.channel.has_news()
-    }
-
-    /// Returns how many workers hold a permit.
-    pub fn workers_running(&self) -> usize {
-        self.workers.held()
-    }
-
     pub(super) fn may_start(&self) -> bool {
         self.engine.phase() == Phase::Running && !self.engine.is_paused()
     }
@@ -229,30 +213,6 @@ mod tests {
         assert_eq!(batch.launches().map(|launch| launch.worker).collect::<Vec<_>>(), [first.worker]);
         assert_eq!(batch.statuses().collect::<Vec<_>>(), [None]);
         assert_eq!(node.actions(NOW).cancel, []);
-    }
-
-    #[test]
-    fn run_that_must_be_asked_for_starts_when_it_is() {
-        let mut node = node(3);
-        node.want_runs(0);
-        assert_eq!((node.start(NOW, &mut RunBatch::default()), node.actions(NOW).dispatch), (Start::Wait, false));
-        assert!(!node.starts_wanted_run());
-        let why = node.explain(NOW, &crate::engine::Key::new("", "0").expect("a key")).expect("it waits");
-        assert!(why.contains("No worker asks for an event"), "{why}");
-        node.want_runs(2);
-        assert!(node.actions(NOW).dispatch && node.starts_wanted_run());
-        let mut runs = Vec::new();
-        while let (mut batch, 0..2) = (RunBatch::default(), runs.len()) {
-            assert_eq!(node.start(NOW, &mut batch), Start::Runs);
-            runs.extend(batch.launches());
-        }
-        assert_eq!(node.start(NOW, &mut RunBatch::default()), Start::Wait);
-        let launch = runs.pop().expect("a run");
-        let settled = node.settle_shown(NOW, (launch.worker, launch.run.id), Outcome::Done).expect("it is ready");
-        assert_eq!(settled.value, Some(Status::Completed));
-        let again = node.settle_shown(NOW, (launch.worker, launch.run.id), Outcome::Done).expect("it is ready");
-        assert_eq!(again.value, None, "it no longer counts");
-        assert_eq!(node.start(NOW, &mut RunBatch::default()), Start::Wait, "a permit that is free is not asked for");
     }
 
     #[test]

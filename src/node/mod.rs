@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `decide` | executes a command, and performs what must not wait |
 //! | `admission`, `operate` | calls of submitters, operators and waiting callers |
-//! | `dispatch` | the start and the settlement of runs |
+//! | `dispatch`, `asked_runs` | the start and the settlement of runs; runs that start only when they are asked for |
 //! | `keeping` | the jobs of the journal's writer, and their results |
 //! | `ending`, `ticking`, `supervision` | shutdown; deadlines; tasks that are started again when they die |
 //! | `reads`, `health`, `total` | records with their durability; numbers and readiness, of one node and of several |
@@ -18,6 +18,7 @@
 
 mod actions;
 mod admission;
+mod asked_runs;
 mod batch;
 mod capacity_queue;
 mod channel;
@@ -75,6 +76,7 @@ pub use watches::{WaitError, WatchedEvent};
 pub use workers::WorkerId;
 pub use writer::{Job, JournalSpace};
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::engine::{Config, Engine, Output, Ticket, Timestamp};
@@ -104,7 +106,9 @@ use writer::WriterState;
 ///    [`horizon`](Self::horizon) says whether it is.
 /// 2. **Tasks work.** The dispatcher calls [`start`](Self::start), each worker
 ///    [`settle_and_start`](Self::settle_and_start), [`settle_and_wait`](Self::settle_and_wait) when a handler does not
-///    end at once, or [`settle`](Self::settle) when it takes no other run. A handler calls [`heartbeat`](Self::heartbeat).
+///    end at once, or [`settle`](Self::settle) when it takes no other run. A handler calls [`heartbeat`](Self::heartbeat);
+///    one whose runs start only when they are asked for [`want_runs`](Self::want_runs), [`arrive`](Self::arrive),
+///    [`await_runs`](Self::await_runs) and [`stop_asking`](Self::stop_asking).
 /// 3. **The journal is written.** Its writer asks for the [`next_job`](Self::next_job), does it, and says
 ///    what came of it: [`appended`](Self::appended), and with readers [`publish`](Self::publish),
 ///    [`refused`](Self::refused), [`journal_failed`](Self::journal_failed), [`maintained`](Self::maintained),
@@ -148,6 +152,8 @@ pub struct Node {
     /// Tickets to be sent, of the command at hand.
     outbox: Vec<Ticket>,
     workers: Workers,
+    /// Those who wait for runs that they have asked for.
+    askers: BTreeSet<Waiter>,
     pace: Pace,
     /// Submitters that wait for room.
     queue: CapacityQueue,
@@ -197,6 +203,7 @@ impl Node {
             channel,
             outbox: Vec::new(),
             workers,
+            askers: BTreeSet::new(),
             pace: Pace::new(),
             queue: CapacityQueue::default(),
             watches: Watches::default(),

@@ -25,8 +25,10 @@ pub(super) struct Workers {
     free: Vec<usize>,
     /// The number of runs that count.
     inflight: usize,
-    /// The number of runs that may begin, where each must be asked for.
+    /// The number of runs that are asked for and have not come, where each must be asked for.
     wanted: Option<usize>,
+    /// The number of runs that were asked for, have begun, and have not come to those who asked.
+    on_way: usize,
 }
 
 /// The use of a permit by its holder.
@@ -34,15 +36,15 @@ pub(super) struct Workers {
 enum PermitUse {
     /// Free: no one holds the permit.
     Free,
-    /// Works on a run that counts.
-    Running(RunId),
+    /// Works on a run that counts. `on_way`: it was asked for, and has not come to those who asked.
+    Running { run: RunId, on_way: bool },
     /// Was cancelled, and has not ended.
     Stopped { run: RunId, since: Timestamp },
 }
 
 impl Workers {
     pub(super) const fn new(limit: NonZeroUsize) -> Self {
-        Self { limit: limit.get(), slots: Vec::new(), free: Vec::new(), inflight: 0, wanted: None }
+        Self { limit: limit.get(), slots: Vec::new(), free: Vec::new(), inflight: 0, wanted: None, on_way: 0 }
     }
 
     /// Returns the number of runs in flight that count.
@@ -62,29 +64,45 @@ impl Workers {
 
     /// Returns whether a run may begin: a permit is free, and the run is asked for where it must be.
     pub(super) fn may_begin(&self) -> bool {
-        self.permits_free() > 0 && self.wanted != Some(0)
+        self.permits_free() > 0 && !self.is_unasked()
     }
 
-    /// Sets how many runs may begin, where each must be asked for.
+    /// Sets how many runs are asked for and have not come, where each must be asked for. Those on their way are among
+    /// them.
     pub(super) const fn want(&mut self, runs: usize) {
         self.wanted = Some(runs);
     }
 
-    /// Returns whether no run may begin because none is asked for.
+    /// Returns whether no run may begin because no more are asked for than are on their way.
     pub(super) fn is_unasked(&self) -> bool {
-        self.wanted == Some(0)
+        self.wanted.is_some_and(|wanted| wanted <= self.on_way)
+    }
+
+    /// Returns the number of runs that were asked for and are on their way to those who asked.
+    pub(super) const fn on_way(&self) -> usize {
+        self.on_way
+    }
+
+    /// Records that a run has come to those who asked for it.
+    pub(super) fn arrive(&mut self, worker: WorkerId, run: RunId) {
+        if let Some(PermitUse::Running { run: held, on_way }) = self.slots.get_mut(worker.0)
+            && *held == run
+        {
+            self.on_way -= usize::from(core::mem::take(on_way));
+        }
     }
 
     /// Gives a permit to a worker for this run.
     pub(super) fn begin(&mut self, run: RunId) -> WorkerId {
-        self.wanted = self.wanted.map(|wanted| wanted.saturating_sub(1));
+        let on_way = self.wanted.is_some();
+        self.on_way += usize::from(on_way);
         self.inflight += 1;
         // The worker that ended last, because its memory is likely to be in the cache.
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(PermitUse::Free);
             self.slots.len() - 1
         });
-        self.slots[slot] = PermitUse::Running(run);
+        self.slots[slot] = PermitUse::Running { run, on_way };
         WorkerId(slot)
     }
 
@@ -92,10 +110,13 @@ impl Workers {
     pub(super) fn end(&mut self, worker: WorkerId, run: RunId) -> bool {
         let Some(slot) = self.slots.get_mut(worker.0) else { return false };
         match *slot {
-            PermitUse::Running(held) if held == run => self.inflight -= 1,
+            PermitUse::Running { run: held, on_way } if held == run => {
+                self.inflight -= 1;
+                self.on_way -= usize::from(on_way);
+            }
             // It was taken out of the runs that count when it was stopped.
             PermitUse::Stopped { run: held, .. } if held == run => {}
-            PermitUse::Free | PermitUse::Running(_) | PermitUse::Stopped { .. } => return false,
+            PermitUse::Free | PermitUse::Running { .. } | PermitUse::Stopped { .. } => return false,
         }
         *slot = PermitUse::Free;
         self.free.push(worker.0);
@@ -111,10 +132,11 @@ impl Workers {
         let place = |run: RunId| wanted.binary_search_by_key(&run, |(run, _)| *run).ok().map(|at| wanted[at].1);
         let mut found: Vec<(usize, WorkerId)> = Vec::with_capacity(runs.len());
         for (number, slot) in self.slots.iter_mut().enumerate() {
-            if let PermitUse::Running(run) = *slot
+            if let PermitUse::Running { run, on_way } = *slot
                 && let Some(place) = place(run)
             {
                 *slot = PermitUse::Stopped { run, since: now };
+                self.on_way -= usize::from(on_way);
                 found.push((place, WorkerId(number)));
             }
         }
@@ -126,18 +148,18 @@ impl Workers {
     /// Stops all runs: none counts any more.
     pub(super) fn stop_all(&mut self, now: Timestamp, cancelled: &mut Vec<WorkerId>) {
         for (number, slot) in self.slots.iter_mut().enumerate() {
-            if let PermitUse::Running(run) = *slot {
+            if let PermitUse::Running { run, .. } = *slot {
                 *slot = PermitUse::Stopped { run, since: now };
                 cancelled.push(WorkerId(number));
             }
         }
-        self.inflight = 0;
+        (self.inflight, self.on_way) = (0, 0);
     }
 
     /// Returns all workers that work on a run.
     pub(super) fn running(&self) -> impl Iterator<Item = WorkerId> + '_ {
         self.slots.iter().enumerate().filter_map(|(number, slot)| match slot {
-            PermitUse::Running(_) => Some(WorkerId(number)),
+            PermitUse::Running { .. } => Some(WorkerId(number)),
             PermitUse::Free | PermitUse::Stopped { .. } => None,
         })
     }
@@ -192,13 +214,41 @@ mod tests {
         workers.want(2);
         let first = workers.begin(run(1));
         assert!(workers.may_begin());
-        workers.begin(run(2));
+        let second = workers.begin(run(2));
         assert!(!workers.may_begin() && workers.permits_free() == 1);
+        workers.want(2);
+        assert!(!workers.may_begin(), "both are on their way");
+        for (worker, run) in [(first, run(1)), (first, run(1)), (second, run(9))] {
+            workers.arrive(worker, run);
+        }
+        assert_eq!((workers.on_way(), workers.may_begin()), (1, true), "one has come, and is asked for no more");
+        workers.want(1);
+        assert!(!workers.may_begin());
         assert!(workers.end(first, run(1)) && !workers.may_begin());
         workers.want(9);
         workers.begin(run(3));
         workers.begin(run(4));
         assert!(!workers.may_begin(), "all permits are in use");
+    }
+
+    #[test]
+    fn run_that_ends_on_its_way_is_asked_for_again() {
+        let mut cancelled = Vec::new();
+        for how in 0..3 {
+            let mut workers = Workers::new(NonZeroUsize::MIN.saturating_add(2));
+            workers.want(1);
+            let worker = workers.begin(run(1));
+            assert!(!workers.may_begin());
+            match how {
+                0 => assert!(workers.end(worker, run(1))),
+                1 => workers.stop(NOW, &[run(1)], &mut cancelled),
+                _ => workers.stop_all(NOW, &mut cancelled),
+            }
+            workers.arrive(worker, run(1));
+            assert_eq!((workers.on_way(), workers.may_begin()), (0, true), "{how}");
+            assert_eq!(workers.end(worker, run(1)), how > 0);
+            assert_eq!(workers.on_way(), 0);
+        }
     }
 
     #[test]

@@ -13,18 +13,15 @@ use super::handler::{Failure, Handler, outcome};
 use super::notifications::guarded;
 use super::shared::Shared;
 use crate::engine::{Event, RunId, Status, Timestamp};
-use crate::node::Unavailable;
+use crate::node::{Node, Unavailable, Waiter};
 use crate::sync::{Mutex, MutexGuard, Notify};
 
 /// The longest time for which a run that was started waits for a worker, when the one that it was started for has left.
 /// Then its event goes back, without charge.
 const GIVE_BACK: Duration = Duration::from_secs(1);
 
-/// The time after which a request sees again whether a run is about to start: a ticket without a record starts none, and
-/// wakes no one.
-const GATHER: Duration = Duration::from_millis(5);
-
-/// The longest time for which a request waits for runs that are about to start.
+/// The longest time for which a request waits for runs that are about to start, and so may have to be given back: for the
+/// first one where it was to wait for less, and for more of them once it has one. A start on a slow disk takes less.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A handler that gives each event to a worker that asks for it: by [`LeaseDesk::lease`], or `POST /v1/lease` of the HTTP
@@ -72,8 +69,6 @@ struct DeskState {
     /// Requests that wait, in their order, with how many runs each still takes.
     waiting: BTreeMap<u64, (usize, Arc<Notify>)>,
     requests: u64,
-    /// Runs that have come here and have not left.
-    places: usize,
 }
 
 impl LeaseDesk {
@@ -89,6 +84,10 @@ impl LeaseDesk {
     /// or when theirs have 8 MiB; none when the time is up or the engine shuts down. Dropping the future gives back what
     /// it has taken.
     ///
+    /// An event that is due takes a moment to start, and longer where its start must be durable first. So a request is given
+    /// a second for events that are due, even if `wait` is less; and it takes at most a second more once it has an event,
+    /// within `wait`, as long as others are about to start.
+    ///
     /// # Errors
     ///
     /// [`Unavailable`]
@@ -100,20 +99,24 @@ impl LeaseDesk {
     ) -> Result<Vec<Lease>, Unavailable> {
         let shared = eventful.shards.first();
         let entered = shared.now();
-        let (until, give_up) = (entered + wait, entered + wait.max(PATIENCE));
+        let (until, mut give_up) = (entered + wait, entered + wait.max(PATIENCE));
         let mut request = LeaseRequest::enter(self, shared, most.get());
         loop {
             // Made before the look, so that no notification between them is missed.
             let notify = Arc::clone(&request.notify);
             let notified = notify.notified();
-            let places = request.take();
-            let more = shared.look(|node, _| node.starts_wanted_run() || node.workers_running() > places)?;
-            let now = shared.now();
-            let is_enough = !more && (!request.leases.is_empty() || now >= until);
+            let had_none = request.leases.is_empty();
+            let more = request.take()?;
+            let (now, has_some) = (shared.now(), !request.leases.is_empty());
+            if had_none && has_some {
+                give_up = give_up.min(now + PATIENCE);
+            }
+            let is_enough = !more && (has_some || now >= until);
             if is_enough || request.is_full() || now >= give_up || shared.ending.is_open() {
                 return Ok(request.leave());
             }
-            let at = if more { now + GATHER } else { until };
+            // Woken when a run comes, and when none is about to come any more.
+            let at = if more { give_up } else { until };
             tokio::select! {
                 biased;
                 () = notified => {}
@@ -144,11 +147,14 @@ impl LeaseDesk {
 }
 
 impl DeskState {
-    /// Has the engine start as many runs as are waited for. It does so with the desk locked, so that of two changes the
-    /// later one counts.
-    fn want(&self, shared: &Shared) {
-        let wanted: usize = self.waiting.values().map(|(most, _)| *most).sum();
-        shared.write(|node, _| node.want_runs(wanted.saturating_sub(self.ready.len())));
+    /// Has the engine start as many runs as are waited for and are not here. It does so with the desk locked, so that of
+    /// two changes the later one counts. `change` is a change of the node at the same time.
+    fn want<T>(&self, shared: &Shared, change: impl FnOnce(&mut Node) -> T) -> T {
+        let wanted = self.waiting.values().fold(0, |sum: usize, (most, _)| sum.saturating_add(*most));
+        shared.write(|node, _| {
+            node.want_runs(wanted.saturating_sub(self.ready.len()));
+            change(node)
+        })
     }
 
     fn call_next(&self) {
@@ -163,14 +169,14 @@ impl Handler for LeaseDesk {
     }
 
     async fn handle(&self, event: Event, attempt: Attempt) -> Result<(), Failure> {
+        let shared = &attempt.0.shared;
         let place = DeskPlace { desk: self, attempt: attempt.clone() };
         {
             let mut desk = self.lock();
-            desk.places += 1;
             desk.ready.push_back(Lease { event, attempt: attempt.clone() });
+            desk.want(shared, |node| node.arrive(attempt.0.worker, attempt.run()));
             desk.call_next();
         }
-        let shared = &attempt.0.shared;
         // Again and again: a worker that has it may still leave, and give it back.
         while !shared.ending.is_open() {
             tokio::select! {
@@ -201,7 +207,7 @@ impl DeskPlace<'_> {
         desk.ready.retain(|lease| lease.attempt.run() != run);
         let is_back = desk.ready.len() < before;
         if is_back {
-            desk.want(&self.attempt.0.shared);
+            desk.want(&self.attempt.0.shared, |_| {});
         }
         is_back
     }
@@ -210,9 +216,7 @@ impl DeskPlace<'_> {
 impl Drop for DeskPlace<'_> {
     fn drop(&mut self) {
         self.take_back();
-        let mut desk = self.desk.lock();
-        desk.places -= 1;
-        desk.taken.remove(&self.attempt.run());
+        self.desk.lock().taken.remove(&self.attempt.run());
     }
 }
 
@@ -221,6 +225,7 @@ struct LeaseRequest<'a> {
     desk: &'a LeaseDesk,
     shared: &'a Shared,
     number: u64,
+    waiter: Waiter,
     most: usize,
     notify: Arc<Notify>,
     leases: Vec<Lease>,
@@ -229,21 +234,24 @@ struct LeaseRequest<'a> {
 
 impl<'a> LeaseRequest<'a> {
     fn enter(desk: &'a LeaseDesk, shared: &'a Shared, most: usize) -> Self {
+        let waiter = shared.notifications.waiters.name();
+        let notify = shared.notifications.waiters.add(waiter);
         let mut state = desk.lock();
-        let (number, notify) = (state.requests, Arc::<Notify>::default());
+        let number = state.requests;
         state.requests += 1;
         state.waiting.insert(number, (most, Arc::clone(&notify)));
-        state.want(shared);
+        state.want(shared, |_| {});
         drop(state);
-        Self { desk, shared, number, most, notify, leases: Vec::new(), bytes: 0 }
+        Self { desk, shared, number, waiter, most, notify, leases: Vec::new(), bytes: 0 }
     }
 
     fn is_full(&self) -> bool {
         self.leases.len() >= self.most || self.bytes >= LeaseDesk::MOST_BYTES
     }
 
-    /// Takes runs that are ready. Returns how many there are, taken or not.
-    fn take(&mut self) -> usize {
+    /// Takes runs that are ready. Returns whether others are about to come; then the request is woken when one has, and
+    /// when none is any more.
+    fn take(&mut self) -> Result<bool, Unavailable> {
         let mut state = self.desk.lock();
         while !self.is_full()
             && let Some(lease) = state.ready.pop_front()
@@ -256,11 +264,15 @@ impl<'a> LeaseRequest<'a> {
         if let Some((most, _)) = state.waiting.get_mut(&self.number) {
             *most = left;
         }
-        state.want(self.shared);
+        let waiter = self.waiter;
+        let more = state.want(self.shared, |node| match node.unavailable() {
+            Some(why) => Err(why),
+            None => Ok(node.await_runs(waiter)),
+        });
         if !state.ready.is_empty() {
             state.call_next();
         }
-        state.places
+        more
     }
 
     fn leave(mut self) -> Vec<Lease> {
@@ -278,8 +290,11 @@ impl Drop for LeaseRequest<'_> {
                 state.ready.push_front(lease);
             }
         }
-        state.want(self.shared);
+        let waiter = self.waiter;
+        state.want(self.shared, |node| node.stop_asking(waiter));
         state.call_next();
+        drop(state);
+        self.shared.notifications.waiters.remove(waiter);
     }
 }
 
@@ -302,10 +317,10 @@ mod tests {
         let key = Key::new("", "a").expect("a key");
         eventful.submit(Event::new(key.clone(), "")).await.expect("room");
         let mut request = LeaseRequest::enter(&desk, eventful.shards.first(), 1);
-        while request.take() == 0 {
+        while request.leases.is_empty() {
+            request.take().expect("it is available");
             tokio::task::yield_now().await;
         }
-        assert_eq!(request.leases.len(), 1);
         tokio::time::sleep(GIVE_BACK * 2).await;
         drop(request);
         tokio::time::sleep(GIVE_BACK * 2).await;
