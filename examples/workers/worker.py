@@ -7,6 +7,7 @@ but Python's standard library.
 """
 
 import base64
+import http.client
 import json
 import os
 import sys
@@ -27,6 +28,8 @@ def call(url, body):
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
+    except http.client.HTTPException as error:
+        raise OSError(f"the response is not whole: {error!r}") from error
 
 
 def payload(event):
@@ -55,6 +58,23 @@ def outcome(event):
         return {"outcome": "retry", "error": str(error)}
 
 
+def settle(server, event, result):
+    """Says what became of an event, until the server has it or the run no longer counts."""
+    while True:
+        try:
+            status, answer = call(f"{server}/v1/runs/{event['run']}/settle", result)
+        except OSError as error:
+            status, answer = None, {"detail": str(error)}
+        if status == 200:
+            return
+        print(f"{event['id']}: {answer['detail']}", file=sys.stderr)
+        if status == 409:
+            # It took longer than its deadline, or an operator has discarded it: another run may have it now.
+            return
+        # Down, restarting or overloaded. Sent again it changes nothing a second time: then it is 409.
+        time.sleep(1)
+
+
 def work(server, count):
     """Takes events and settles them until there were as many as that."""
     settled = 0
@@ -69,10 +89,7 @@ def work(server, count):
             time.sleep(1)
             continue
         for event in leased["events"]:
-            status, answer = call(f"{server}/v1/runs/{event['run']}/settle", outcome(event))
-            if status == 409:
-                # It took longer than its deadline, or an operator has discarded it: another run may have it now.
-                print(f"{event['id']}: {answer['detail']}", file=sys.stderr)
+            settle(server, event, outcome(event))
             settled += 1
 
 

@@ -51,6 +51,25 @@ async function outcome(event: LeasedEvent): Promise<Outcome> {
   }
 }
 
+/** Says what became of an event, until the server has it or the run no longer counts. */
+async function settle(server: string, event: LeasedEvent, result: Outcome): Promise<void> {
+  while (true) {
+    const answer = await call(`${server}/v1/runs/${event.run}/settle`, result).catch((error) => {
+      return { status: 0, json: { detail: String(error) } };
+    });
+    if (answer.status === 200) return;
+    console.error(`${event.id}: ${answer.json.detail}`);
+    // It took longer than its deadline, or an operator has discarded it: another run may have it now.
+    if (answer.status === 409) return;
+    // Down, restarting or overloaded. Sent again it changes nothing a second time: then it is 409.
+    await pause();
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1000));
+}
+
 async function work(server: string, count: number): Promise<void> {
   let settled = 0;
   while (settled < count) {
@@ -60,13 +79,11 @@ async function work(server: string, count: number): Promise<void> {
     });
     if (leased.status !== 200) {
       // Down, restarting or overloaded: come back later.
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await pause();
       continue;
     }
     for (const event of leased.json.events as LeasedEvent[]) {
-      const answer = await call(`${server}/v1/runs/${event.run}/settle`, await outcome(event));
-      // It took longer than its deadline, or an operator has discarded it: another run may have it now.
-      if (answer.status === 409) console.error(`${event.id}: ${answer.json.detail}`);
+      await settle(server, event, await outcome(event));
       settled += 1;
     }
   }
