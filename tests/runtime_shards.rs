@@ -50,6 +50,24 @@ async fn runs_that_workers_ask_for_are_those_of_one_engine() {
     assert!(Eventful::cluster(ClusterConfig::new(1)).start(desk()).is_ok());
 }
 
+#[tokio::test]
+async fn runs_that_workers_ask_for_are_those_of_the_only_handler() {
+    let (desk, policy) = (eventful::handler::LeaseDesk::new, TypePolicy::new);
+    let of_a_type = Eventful::builder().on("mail", desk(), policy());
+    for refused in [
+        of_a_type.start(succeed),
+        Eventful::builder().on("mail", desk(), policy()).start_typed(),
+        Eventful::builder().on("mail", succeed, policy()).start(desk()),
+        Eventful::builder().on("fax", succeed, policy()).on("mail", desk(), policy()).open(succeed).await,
+    ] {
+        let refused = refused.expect_err("there are two handlers");
+        assert_eq!(refused, StartError::AskedBesideOthers);
+        assert!(refused.to_string().contains("start with that alone"), "{refused}");
+    }
+    let limited = move |config: &mut Config| drop(config.types.add("mail", policy().with_concurrency(1)));
+    assert!(Eventful::builder().configure(limited).start(desk()).is_ok(), "a policy is no handler");
+}
+
 #[tokio::test(start_paused = true)]
 async fn batch_gives_the_results_in_its_own_order() {
     let eventful = sharded(Config::default(), succeed);

@@ -97,6 +97,12 @@ pub enum StartError {
     /// A handler that starts no run before it is asked for, such as `LeaseDesk`, was given for several shards.
     #[error("runs that workers ask for are those of one engine, and there are {0} shards: start with one shard")]
     AskedOfShards(ShardCount),
+    /// A handler that starts no run before it is asked for, such as `LeaseDesk`, was given beside other handlers.
+    #[error(
+        "runs that workers ask for are those of the only handler: start with that alone, without Builder::on, and with \
+         Config::types for limits by type"
+    )]
+    AskedBesideOthers,
     /// The journal of a shard holds an event of another one.
     #[cfg(feature = "durable")]
     #[error(

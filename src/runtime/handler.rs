@@ -26,7 +26,7 @@ pub trait Handler: Send + Sync + 'static {
     /// [`Failure`] says what is to become of the event.
     fn handle(&self, event: Event, attempt: Attempt) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Returns whether runs start only when they are asked for, as `LeaseDesk` has it. A
+    /// Returns whether runs start only when they are asked for, as `LeaseDesk` has it. Then it must be the only handler. A
     /// handler that wraps another one returns what that does.
     fn waits_to_be_asked(&self) -> bool {
         false

@@ -31,6 +31,9 @@ pub(super) struct TypedHandlers(Vec<Option<Box<dyn BoxedHandler>>>);
 /// A handler whose futures are boxed.
 pub(super) trait BoxedHandler: Send + Sync {
     fn call(&self, event: Event, attempt: Attempt) -> BoxedCall<'_>;
+
+    /// See [`Handler::waits_to_be_asked`].
+    fn is_asked(&self) -> bool;
 }
 
 type BoxedCall<'h> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'h>>;
@@ -41,6 +44,13 @@ pub(super) struct NoDefault;
 impl<H: Handler> Router<H> {
     pub(super) fn new(typed: TypedHandlers, default: H) -> Self {
         Self { typed, default }
+    }
+
+    /// Returns whether a handler whose runs start only when they are asked for is not the only one. The engine counts what
+    /// is asked for without types, so runs of the other handlers would wait for workers, too.
+    pub(super) fn is_asked_beside_others(&self) -> bool {
+        let mut typed = self.typed.0.iter().flatten();
+        typed.any(|handler| handler.is_asked() || self.default.waits_to_be_asked())
     }
 }
 
@@ -67,6 +77,10 @@ impl TypedHandlers {
 impl<H: Handler> BoxedHandler for H {
     fn call(&self, event: Event, attempt: Attempt) -> BoxedCall<'_> {
         Box::pin(self.handle(event, attempt))
+    }
+
+    fn is_asked(&self) -> bool {
+        self.waits_to_be_asked()
     }
 }
 

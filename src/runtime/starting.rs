@@ -73,6 +73,9 @@ impl Builder {
         let (config, typed) = self.route()?;
         let plan = Plan::new(count, config)?;
         let handler = Arc::new(Router::new(typed, handler));
+        if handler.is_asked_beside_others() {
+            return Err(StartError::AskedBesideOthers);
+        }
         if handler.waits_to_be_asked() && plan.parts.len() > 1 {
             return Err(StartError::AskedOfShards(count));
         }
