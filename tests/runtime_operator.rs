@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use eventful::{
-    Attempt, Config, Cursor, Event, Eventful, Failure, Notice, StartError, Status, Subscription, Timestamp,
+    Attempt, Config, Cursor, Event, Eventful, Failure, GroupPolicy, Notice, StartError, Status, Subscription,
+    Timestamp,
     clock::{Clock, ManualClock, Sleep},
     engine::{
-        GroupName, InvalidConfig,
+        Bound, GroupName, InvalidConfig,
         facts::{AttemptEnd, Change},
     },
     metrics::Readiness,
@@ -70,6 +71,35 @@ async fn redriving_all_stops_at_a_bound_and_can_continue_from_there() {
     until("they are completed", || stats(&eventful).engine.gauges.pending() == 0).await;
     let last = eventful.redrive_all(first.next.expect("there are more")).await.expect("room");
     assert_eq!((last.count, last.left, last.next), (2, 0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_group_does_not_stop_the_redrive_of_all_others() {
+    let mut config = Config::default();
+    config.groups.add("g", GroupPolicy::fifo().with_max_pending(1)).expect("a policy");
+    let ledger = Arc::new(AttemptLog::default());
+    let eventful = start(config, failing_first(&ledger));
+    let grouped = |id: &str| event(id).with_group("g").expect("a short name");
+    for failing in (0..120).map(|n| grouped(&format!("g{n}"))).chain([event("other"), event("another")]) {
+        let id = failing.key().id().to_string();
+        eventful.submit(failing).await.expect("room");
+        until_status(&eventful, &id, Status::Failed).await;
+    }
+    eventful.pause().await.expect("it runs");
+    eventful.submit(grouped("fills it")).await.expect("room for one");
+    let first = eventful.redrive_all(Cursor::START).await.expect("there are more");
+    assert_eq!((first.count, first.left), (0, 122));
+    let second = eventful.redrive_all(first.next.expect("there are more")).await.expect("some have room");
+    assert_eq!((second.count, second.left, second.next), (2, 120, None));
+
+    let mut refused = Ok(Some(Cursor::START));
+    while let Ok(Some(after)) = refused {
+        refused = eventful.redrive_all(after).await.map(|page| page.next);
+    }
+    assert!(matches!(refused, Err(RedriveError::Overloaded { bound: Bound::Group, .. })), "{refused:?}");
+    eventful.resume().await.expect("it runs");
+    until("it has room", || stats(&eventful).engine.gauges.pending() == 0).await;
+    assert_eq!(eventful.redrive_all(Cursor::START).await.map(|page| page.count), Ok(1), "of its group one at a time");
 }
 
 #[tokio::test(start_paused = true)]

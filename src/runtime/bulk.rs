@@ -5,7 +5,7 @@ use std::vec::Vec;
 
 use super::handle::Eventful;
 use super::shared::Shared;
-use crate::engine::{Cursor, Filter, Key, Page, Status, Timestamp};
+use crate::engine::{Bound, Cursor, Filter, Key, Page, Status, Timestamp};
 use crate::node::{DiscardError, Node, RedriveError, Unavailable};
 use crate::sync::consume_budget;
 
@@ -91,15 +91,17 @@ impl Eventful {
     }
 
     /// Redrives one page of failed events that match, from `after` on, in the order in which they failed. Ends early
-    /// when a bound is reached; then `next` is where it began, in the shard that reached it. The filter's status is ignored.
+    /// when a bound is reached; then `next` is where it began, in the shard that reached it. Events whose group has no room
+    /// are passed over and stay failed. The filter's status is ignored.
     ///
     /// # Errors
     ///
-    /// [`RedriveError`] when it redrove none.
+    /// [`RedriveError`] when it redrove none. If only groups without room are the reason, it is returned with the last page;
+    /// those before have a `next`.
     pub async fn redrive_matching(&self, filter: &Filter, after: Cursor) -> Result<Redriven, RedriveError> {
         let filter = with_status(filter, Status::Failed);
         let (parts, mut next) = self.keys(&filter, after)?;
-        let (mut count, mut lsns) = (0, Vec::new());
+        let (mut count, mut lsns, mut refused) = (0, Vec::new(), None);
         'page: for ShardKeys { after, shared, keys } in parts {
             for key in keys {
                 let decided = shared.write(|node, now| node.redrive(now, key))?;
@@ -108,6 +110,8 @@ impl Eventful {
                     Ok(()) => count += 1,
                     // Another operator was faster.
                     Err(RedriveError::NotFound | RedriveError::NotFailed(_)) => {}
+                    // One group that is full does not stop the events of all others.
+                    Err(full @ RedriveError::Overloaded { bound: Bound::Group, .. }) => refused = Some(full),
                     Err(_) if count > 0 => {
                         next = Some(after);
                         break 'page;
@@ -115,6 +119,9 @@ impl Eventful {
                     Err(error) => return Err(error),
                 }
             }
+        }
+        if let Some(full) = refused.filter(|_| count == 0 && next.is_none()) {
+            return Err(full);
         }
         let left = self.count(&filter).await?;
         lsns.dedup_by(|(one, lsn), (other, last)| Arc::ptr_eq(one, other) && lsn == last);
