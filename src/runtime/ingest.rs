@@ -5,13 +5,16 @@ use std::vec::Vec;
 
 use super::handle::Eventful;
 use super::shared::Shared;
+#[cfg(doc)]
+use crate::engine::GroupPolicy;
 use crate::engine::{Event, Rejection, Shard, ShardCount};
 use crate::node::{Admission, Decided, Lsn, SubmitError, Submitted, Unavailable, Waiter};
 use crate::sync::{Notify, consume_budget};
 
 impl Eventful {
     /// Submits an event, and waits for room while a bound is reached: first in, first out, at most the builder's
-    /// `submit_timeout`. With a journal, it then waits until the result is durable.
+    /// `submit_timeout`. With a journal, it then waits until the result is durable. An event whose group has as many as
+    /// [`GroupPolicy::max_pending`] allows is refused at once, as it would hold up those of other groups behind it.
     ///
     /// Dropping the future while it waits for room takes nothing. Dropping it while it waits for the journal leaves
     /// the event accepted, and it will be processed unless the journal fails first: submit it again to find out. Kept
