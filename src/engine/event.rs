@@ -117,7 +117,7 @@ impl Event {
     ///
     /// [`InvalidEvent`] when its name is empty, too long, or holds a control character.
     pub fn with_group(mut self, group: &str) -> Result<Self, InvalidEvent> {
-        self.extras_mut().group = Some(GroupName::new(group)?.0);
+        self.extras_mut().group = Some(GroupName::new(group)?.as_str().into());
         Ok(self)
     }
 
@@ -251,9 +251,9 @@ impl Event {
     }
 }
 
-/// The name of a group.
+/// The name of a group. Clones share its text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GroupName(Box<str>);
+pub struct GroupName(Arc<str>);
 
 impl GroupName {
     /// The name with this text.
@@ -264,7 +264,7 @@ impl GroupName {
     pub fn new(text: &str) -> Result<Self, InvalidEvent> {
         match text {
             "" => Err(InvalidEvent::UnnamedGroup),
-            _ => Ok(Self(checked("group", text, MAX_TEXT_BYTES)?)),
+            _ => Ok(Self(checked("group", text, MAX_TEXT_BYTES)?.into())),
         }
     }
 

@@ -58,7 +58,7 @@ impl FrameHash {
 /// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// The engine to which the frame belongs.
+    /// Always 0 in a journal: each shard has one of its own, whose directory says which it is. For later use.
     pub shard: Shard,
     /// The opening in which it was written.
     pub epoch: Epoch,
