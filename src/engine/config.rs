@@ -57,7 +57,8 @@ pub struct Config {
     /// Policies by name of group. None by default: then every group is free, without a limit.
     pub groups: GroupPolicies,
 
-    /// Events that are not terminal. 100,000 by default.
+    /// Events that are not terminal. 100,000 by default. The redrive of an event that
+    /// [halts](super::OnFailure::Halt) its group may exceed this bound and [`max_bytes`](Self::max_bytes).
     pub max_pending: usize,
     /// Records of any status. 1,000,000 by default.
     pub max_records: usize,

@@ -25,7 +25,9 @@ pub struct GroupPolicy {
     /// limit, and that of their type.
     pub concurrency: Option<usize>,
     /// Events of one group that are not terminal; more are refused, so that one group does not take the room of all
-    /// others. Without it [`Config::max_pending`](super::Config::max_pending) is the only bound.
+    /// others. They are refused at once, also where a submission waits for room that all share. A redrive that lets a
+    /// [halted](OnFailure::Halt) group run again is not refused. Without it
+    /// [`Config::max_pending`](super::Config::max_pending) is the only bound.
     pub max_pending: Option<usize>,
     /// The effect of an event that fails on those behind it, in a group in order.
     pub on_failure: OnFailure,
@@ -52,6 +54,9 @@ pub enum OnFailure {
     Continue,
     /// None runs until the failed event is redriven, and so runs first, is discarded, or reaches the end of
     /// [`Config::failed_retention`](super::Config::failed_retention). Only for groups in order.
+    ///
+    /// No bound on pending events refuses the redrive, neither that of the group nor those on the count and the bytes of
+    /// all: what has filled them may wait for this event. So they may be exceeded by what has failed.
     Halt,
 }
 

@@ -8,7 +8,7 @@ use super::store::{LiveState, Location, Slot, TombstoneKind};
 use super::{Engine, Phase};
 
 impl Engine {
-    /// Gives a failed event another life. It obeys admission like a new one.
+    /// Gives a failed event another life. It obeys admission like a new one, unless it stops its group.
     pub(super) fn redrive(&mut self, key: Key, out: &mut Output) -> Answer {
         let slot = match self.locate(self.now, &key) {
             None => return Answer::NotFound,
@@ -34,6 +34,11 @@ impl Engine {
 
     /// Its bytes are in memory already, so that one event may pass which is larger than the bound.
     fn admit_again(&self, slot: Slot) -> Result<(), Refusal> {
+        // Failed and still in its group, it stops that. What fills the bounds may wait for it, so that there would never be
+        // room.
+        if self.state.store.live[slot].group.is_some() {
+            return Ok(());
+        }
         self.admit_to_group(&self.state.store.live[slot].event)?;
         self.admit_pending()?;
         match self.state.store.bytes() {

@@ -28,8 +28,11 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result
             judge_refused(expected, seen, *refusal, size_bytes)
         }
         (CommandSummary::Redrive(event), Answer::Refused(refusal)) => {
+            let may_be_full = !ends_halt(expected, event) || *refusal == Refusal::ShuttingDown;
+            within(may_be_full, expected, seen)?;
             judge_refused(expected, seen, *refusal, size_of(expected, event))
         }
+        (CommandSummary::Redrive(event), Answer::Noted) if ends_halt(expected, event) => Ok(()),
         (CommandSummary::Redrive(event), Answer::Noted) => judge_redriven(expected, seen, size_of(expected, event)),
         _ => Ok(()),
     }
@@ -79,6 +82,12 @@ fn judge_redriven(expected: &ReferenceState, seen: &Observation<'_>, size_bytes:
     let fits = expected.bytes <= config.max_bytes as u64 || expected.bytes == size_bytes as u64;
     let kept = fits && expected.pending() <= config.max_pending as u64 && keeps_group(expected, seen);
     within(kept, expected, seen)
+}
+
+/// Returns whether the redrive of an event lets the others of its group run again. No bound refuses it then: all that is
+/// pending may wait for it.
+fn ends_halt(expected: &ReferenceState, event: EventNumber) -> bool {
+    expected.record(event).is_some_and(|record| expected.would_halt(&record.event))
 }
 
 /// Returns whether the group of the event has no more pending events than its policy allows.

@@ -56,6 +56,7 @@ pub enum FaultKind {
     OverloadByBytes,
     OverloadByFailures,
     OverloadByGroup,
+    RedrivenPastBound,
     NodePanics,
     RoomAwaited,
     RoomFound,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use eventful::{
-    Config, Status, Timestamp,
+    Config, Event, Status, Timestamp,
     engine::{Epoch, FailedOverflow, GroupName, RunId, facts::Change},
 };
 
@@ -84,6 +84,11 @@ impl ReferenceState {
         let failed = self.all().filter(|(_, record)| is_halting && record.status() == Status::Failed);
         let failed = failed.filter(|(_, record)| record.event.group() == Some(group));
         failed.min_by_key(|(_, record)| record.seq).map(|(event, _)| event)
+    }
+
+    /// Returns whether the event stops its group while it is failed.
+    pub fn would_halt(&self, event: &Event) -> bool {
+        event.group().is_some_and(|group| group_policy_of(&self.config, group).halts())
     }
 
     /// Returns every record, with the number of its event.

@@ -15,7 +15,7 @@ use super::stop::Stop;
 use super::waits::{Outlook, ShownValue, SubmitAnswer};
 use crate::failure::{Broken, holds};
 use crate::scenario::{Act, EventNumber, FaultKind, MILLI, Operation};
-use crate::spec::event_bytes;
+use crate::spec::{ReferenceRecord, event_bytes};
 
 /// The grid of the start times that some events have: round times make several due at one time.
 const ROUND: u64 = 100 * MILLI;
@@ -217,9 +217,17 @@ impl World<'_> {
             expected.present(event, self.latest.max(now)).is_some_and(|known| known.status() == Status::Failed);
         let refusal = seen.oracles.journal.as_ref().and_then(|journal| journal.refusal(now, 0, facts));
         let refusal = refusal.filter(|_| has_failed && self.node.phase() == Phase::Running);
+        let has_no_room = |record: &ReferenceRecord| {
+            let pending = expected.pending() >= self.config.max_pending as u64;
+            pending || expected.is_group_full(&record.event)
+        };
+        let is_past_bound = has_failed && expected.record(event).is_some_and(has_no_room);
         drop(seen);
         let decided = self.ask(Some(event), |node, now| node.redrive(now, key))?;
         if let (Ok(Decided { value, .. }), _) = &decided {
+            if is_past_bound && value.is_ok() {
+                self.probe(FaultKind::RedrivenPastBound);
+            }
             let shown = match value {
                 Err(RedriveError::Overloaded { bound, .. }) if is_of_journal(*bound) => Some(*bound),
                 Ok(()) | Err(_) => None,

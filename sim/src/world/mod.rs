@@ -19,7 +19,7 @@
 //! | `damage`, `rot` | damaged journals |
 //! | `trouble` | the faults |
 //! | `phases` | faults, then their end, then a bounded time to finish, then the audit |
-//! | `unmatched` | events that wait for a missing policy, and are discarded |
+//! | `unmatched` | events that wait for an operator, and are discarded or redriven |
 //! | `watch` | checks after each step and whenever time passes |
 //! | `trace_recorder`, `wording` | the trace for people |
 

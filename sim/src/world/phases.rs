@@ -206,16 +206,19 @@ impl World<'_> {
         if self.full_until == FOREVER {
             self.wait_while_full(choices)?;
         }
-        self.discard_unmatched()?;
-        let limit = self.latest.max(self.clock()) + self.time_to_finish();
+        self.decide_waiting()?;
+        let mut limit = self.latest.max(self.clock()) + self.time_to_finish();
         while !self.is_serving() || self.node.engine().gauges().pending() > 0 {
             let went_on = self.bounded_step(choices)?;
             if self.is_ending() {
                 return self.wait_for_end(choices);
             }
-            let has_resumed = self.resume()? | self.discard_unmatched()?;
+            let (has_resumed, acts) = (self.resume()?, self.decide_waiting()?);
+            if acts.redriven {
+                limit = limit.max(self.latest.max(self.clock()) + self.time_to_finish());
+            }
             // Without a further step no time will pass, so pending events would never end.
-            let now = if went_on || has_resumed { self.latest } else { Timestamp::MAX };
+            let now = if went_on || has_resumed || acts.any { self.latest } else { Timestamp::MAX };
             self.seen().oracles.judge_liveness(now, limit, &self.key_table, self.node.engine())?;
         }
         Ok(WorldEnd::Finished)
@@ -313,7 +316,7 @@ impl World<'_> {
         let remembered = self.config.retention + self.config.failed_retention.unwrap_or_default();
         let longest = remembered.saturating_mul(2).saturating_add(self.seen().oracles.expected.most_longer());
         let limit = self.now.saturating_add(micros(longest)).saturating_add(RECOVERY_MICROS);
-        while self.bounded_step(choices)? || self.discard_unmatched()? {
+        while self.bounded_step(choices)? || self.decide_waiting()?.any {
             if self.now > limit {
                 return Err(Broken::new("liveness", 1, "no work is left, but the process is not idle").into());
             }

@@ -66,21 +66,24 @@ impl Model {
     }
 
     /// Returns the refusal of a redrive. A failed event is in memory already: if nothing else is pending, it may be of
-    /// any size.
+    /// any size. One that halts its group is never refused: all that is pending may wait for it.
     pub(super) fn refuse_again(&self, event: EventNumber) -> Option<Refusal> {
         let event = &self.known(event).event;
+        if self.expected.would_halt(event) {
+            return None;
+        }
         let size = event_bytes(event);
         let refused = self.refuse_to_group(event).or_else(|| self.refuse_pending());
         refused.or_else(|| if self.expected.bytes > 0 { self.refuse_bytes(size) } else { None })
     }
 
-    /// Returns the refusal for the pending events of its group, which applies to redrives too.
+    /// Returns the refusal for the pending events of its group, which applies to redrives too, unless they end a halt.
     fn refuse_to_group(&self, event: &Event) -> Option<Refusal> {
         let is_full = self.expected.is_group_full(event);
         is_full.then(|| overloaded(Bound::Group, self.config().overload_retry_after))
     }
 
-    /// Returns the refusal for pending events, which applies to redrives too.
+    /// Returns the refusal for pending events, which applies to redrives too, unless they end a halt.
     pub(super) fn refuse_pending(&self) -> Option<Refusal> {
         let is_full = self.expected.pending() >= self.config().max_pending as u64;
         is_full.then(|| overloaded(Bound::Pending, self.config().overload_retry_after))
