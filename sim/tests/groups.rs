@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use eventful::{
     Config, Event, GroupPolicy, Status, TypePolicy,
-    engine::{Answer, Bound, Command, EnqueueFailure, ErrorText, Gate, GroupName, OnFailure, Outcome, Place, Refusal},
+    engine::{
+        Answer, Bound, Command, EnqueueFailure, ErrorText, Gate, GroupName, GroupPolicies, OnFailure, Outcome, Place,
+        Refusal,
+    },
     metrics::RejectReason,
 };
 use eventful_sim::driver::{EngineDriver, key};
@@ -242,15 +245,62 @@ fn halted_group_without_waiting_events_halts_the_next_one() {
 
 #[test]
 fn events_that_failed_before_halt_their_group_after_a_restart() {
-    let mut driver = driver(GroupPolicy::fifo());
-    submit_all(&mut driver, &["a", "b", "c"]);
-    fail(&mut driver);
-    fail(&mut driver);
-    driver.reopen_with(config(halting()));
+    let mut driver = two_failed();
     assert_eq!(driver.start(), None, "two have failed");
-    driver.execute(Command::Redrive(key("b")));
-    driver.execute(Command::Redrive(key("a")));
+    redrive(&mut driver, "b");
+    redrive(&mut driver, "a");
+    driver.reopen();
     assert_eq!([next(&mut driver), next(&mut driver), next(&mut driver)], ["b", "a", "c"]);
+}
+
+#[test]
+fn event_that_runs_at_a_kill_comes_before_redriven_ones() {
+    for (is_retried, reopened) in [(false, 1), (false, 3), (true, 1), (true, 3)] {
+        let mut driver = two_failed();
+        redrive(&mut driver, "b");
+        let run = driver.start().expect("it has the turn");
+        redrive(&mut driver, "a");
+        if is_retried {
+            driver.settle(run.id, retry());
+        }
+        (0..reopened).for_each(|_| driver.reopen());
+        let said = driver.engine().explain(driver.now, &key("a")).expect("a record");
+        assert!(said.contains("behind b, which is retried"), "{said}");
+        assert_eq!([next(&mut driver), next(&mut driver), next(&mut driver)], ["b", "a", "c"]);
+    }
+}
+
+#[test]
+fn redriven_events_wait_in_the_order_of_their_redrives() {
+    for reopened in [false, true] {
+        let mut driver = driver(GroupPolicy::fifo());
+        submit_all(&mut driver, &["a", "b", "c", "d"]);
+        (0..3).for_each(|_| fail(&mut driver));
+        driver.reopen_with(config(halting()));
+        ["c", "a", "b"].iter().for_each(|id| redrive(&mut driver, id));
+        pause(&mut driver, "g", true);
+        if reopened {
+            driver.reopen();
+        }
+        pause(&mut driver, "g", false);
+        let order = ["c", "a", "b", "d"].map(|_| next(&mut driver));
+        assert_eq!(order, ["c", "a", "b", "d"], "reopened: {reopened}");
+    }
+}
+
+#[test]
+fn last_one_to_start_has_the_turn_after_a_change_of_policy() {
+    let mut driver = driver(GroupPolicy::free());
+    submit_all(&mut driver, &["a", "b", "c"]);
+    let runs = ["a", "b"].map(|_| driver.start().expect("all may run"));
+    runs.iter().for_each(|run| drop(driver.settle(run.id, retry())));
+    driver.reopen_with(config(GroupPolicy::fifo()));
+    for _ in 0..2 {
+        let said = driver.engine().explain(driver.now, &key("c")).expect("a record");
+        assert!(said.contains("behind b, which is retried"), "{said}");
+        driver.reopen();
+    }
+    assert_eq!(next(&mut driver), "b");
 }
 
 #[test]
@@ -276,6 +326,42 @@ fn redrive_obeys_the_bound_of_its_group() {
     assert!(matches!(driver.execute(Command::Redrive(key("a"))), Answer::Refused(_)));
     next(&mut driver);
     assert_eq!(driver.execute(Command::Redrive(key("a"))), Answer::Noted);
+}
+
+#[test]
+fn redrive_that_ends_a_halt_passes_every_bound() {
+    let full: [fn(&mut Config); 3] = [
+        |config| {
+            config.groups = GroupPolicies::default();
+            config.groups.add("g", halting().with_max_pending(1)).expect("a policy");
+        },
+        |config| config.max_pending = 1,
+        |config| (config.max_bytes, config.max_event_bytes) = [grouped("a", "g").size_bytes(); 2].into(),
+    ];
+    for (number, fill) in full.into_iter().enumerate() {
+        let mut config = config(halting());
+        fill(&mut config);
+        let mut driver = EngineDriver::new(config);
+        submit(&mut driver, "a", "g");
+        fail(&mut driver);
+        submit(&mut driver, "b", "g");
+        assert!(matches!(driver.execute(Command::Submit(grouped("c", "g"))), Answer::Refused(_)), "{number}");
+        redrive(&mut driver, "a");
+        assert!(matches!(driver.execute(Command::Submit(grouped("c", "g"))), Answer::Refused(_)), "{number}");
+        assert_eq!([next(&mut driver), next(&mut driver)], ["a", "b"], "{number}");
+        submit(&mut driver, "c", "g");
+    }
+}
+
+#[test]
+fn redrive_that_ends_no_halt_obeys_every_bound() {
+    let mut config = config(GroupPolicy::fifo());
+    config.max_pending = 1;
+    let mut driver = EngineDriver::new(config);
+    submit(&mut driver, "a", "g");
+    fail(&mut driver);
+    submit(&mut driver, "b", "g");
+    assert!(matches!(driver.execute(Command::Redrive(key("a"))), Answer::Refused(_)));
 }
 
 #[test]
@@ -385,6 +471,22 @@ fn config(policy: GroupPolicy) -> Config {
 
 fn driver(policy: GroupPolicy) -> EngineDriver {
     EngineDriver::new(config(policy))
+}
+
+/// Returns an engine with a group that halts, in which a and b have failed under another policy, and c waits.
+fn two_failed() -> EngineDriver {
+    let mut driver = driver(GroupPolicy::fifo());
+    submit_all(&mut driver, &["a", "b", "c"]);
+    fail(&mut driver);
+    fail(&mut driver);
+    driver.reopen_with(config(halting()));
+    driver
+}
+
+/// Redrives a failed event, later than those before: an opening has the order of redrives from their times.
+fn redrive(driver: &mut EngineDriver, id: &str) {
+    driver.advance(Duration::from_micros(1));
+    assert_eq!(driver.execute(Command::Redrive(key(id))), Answer::Noted);
 }
 
 fn pause(driver: &mut EngineDriver, group: &str, paused: bool) {

@@ -3,13 +3,15 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use super::answer::{Answer, Bound, Refusal};
 use super::effect::Output;
 use super::event::{Event, GroupName};
 use super::fact::Change;
 use super::gates::GateCount;
-use super::group::GroupCount;
+use super::group::{GroupCount, is_redriven};
+use super::ids::RunId;
 use super::metrics::TypeStats;
 use super::patterns::PolicyId;
 use super::store::{GroupId, LiveRecord, LiveState, Slot, WaitingState};
@@ -20,6 +22,15 @@ use super::{Engine, Phase};
 /// The most groups that are paused at once. Each stays until it is resumed, so there must be an end; a pause of all is
 /// better for more.
 const MAX_PAUSED_GROUPS: usize = 10_000;
+
+/// The claim of a record to the turn of its group, when the engine is opened. The least one has it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum TurnClaim {
+    /// Of a record that has started and not ended. The last one to start has it, as only the one that has the turn starts.
+    Started(Reverse<Option<RunId>>),
+    /// Of a record that was redriven at this time, and has not started since.
+    Redriven(Timestamp),
+}
 
 impl Engine {
     /// A record that is new, or has got another life, waits until it is eligible.
@@ -177,7 +188,8 @@ impl Engine {
         }
     }
 
-    /// A failed record is pending again. Where it stopped its group it runs before the others.
+    /// A failed record is pending again. Where it stopped its group it runs before the others, and behind those that were
+    /// redriven before.
     pub(super) fn join_again(&mut self, slot: Slot) {
         let record = &self.state.store.live[slot];
         let Some(group) = record.group else {
@@ -187,9 +199,6 @@ impl Engine {
         self.groups.revive(group, (record.seq, slot));
         if !self.waits_for_a_policy(slot) {
             self.groups.take_turn(group, slot);
-            if self.groups.turn(group) != Some(slot) {
-                return self.return_to_gate(slot, group);
-            }
         }
         self.reach_group(slot, group);
         self.open_group(group);
@@ -221,37 +230,56 @@ impl Engine {
         }
     }
 
-    /// Puts every pending record into its group. A run, or a record that is retried, has the turn there.
+    /// Puts every pending record into its group, and each failed one that stops its group. Then gives the turns.
     pub(super) fn join_groups(&mut self) {
         let live = &self.state.store.live;
-        let pending = live.iter().filter(|(_, record)| record.event.group().is_some());
-        let mut slots: Vec<_> = pending.map(|(slot, record)| (record.seq, slot)).collect();
+        let grouped = live.iter().filter(|(_, record)| record.event.group().is_some());
+        let mut slots: Vec<_> = grouped.map(|(slot, record)| (record.seq, slot)).collect();
         slots.sort_unstable();
-        for (_, slot) in slots {
-            let record = &self.state.store.live[slot];
-            let has_failed = matches!(record.stage, LiveState::Failed { .. });
-            if has_failed && !record.event.group().is_some_and(|name| self.config.groups.of(name).halts()) {
-                continue;
-            }
-            self.join_group(slot);
-            let record = &self.state.store.live[slot];
-            let Some(group) = record.group else { continue };
-            if has_failed {
-                self.groups.halt(group, (record.seq, slot));
-                continue;
-            }
-            let is_running = matches!(record.stage, LiveState::Processing(_));
-            if is_running {
-                self.groups.count_run(group);
-            }
-            let has_started =
-                is_running || matches!(record.stage, LiveState::Waiting(WaitingState { retry: true, .. }));
-            // Received again, it was redriven.
-            let has_started = has_started || record.attempt > 0 && self.groups.halts(group);
-            if has_started && !self.waits_for_a_policy(slot) {
-                self.groups.take_turn(group, slot);
+        let mut claims = Vec::new();
+        for (seq, slot) in slots {
+            if let Some(group) = self.join_opened(slot) {
+                claims.extend(self.claim(slot, group).map(|claim| (claim, seq, slot, group)));
             }
         }
+        // After all have joined: the turn is not that of the first one accepted.
+        claims.sort_unstable();
+        claims.into_iter().for_each(|(_, _, slot, group)| self.groups.take_turn(group, slot));
+    }
+
+    /// Puts a record into its group. Returns that, unless the record has failed.
+    fn join_opened(&mut self, slot: Slot) -> Option<GroupId> {
+        let record = &self.state.store.live[slot];
+        let has_failed = matches!(record.stage, LiveState::Failed { .. });
+        if has_failed && !record.event.group().is_some_and(|name| self.config.groups.of(name).halts()) {
+            return None;
+        }
+        self.join_group(slot);
+        let record = &self.state.store.live[slot];
+        let group = record.group?;
+        if has_failed {
+            self.groups.halt(group, (record.seq, slot));
+            return None;
+        }
+        if let LiveState::Processing(_) = record.stage {
+            self.groups.count_run(group);
+        }
+        Some(group)
+    }
+
+    /// Returns the claim of a record to the turn of its group, if it may have had that.
+    fn claim(&self, slot: Slot, group: GroupId) -> Option<TurnClaim> {
+        let record = &self.state.store.live[slot];
+        let last_run = || record.history().last().map(|past| past.run);
+        let claim = match record.stage {
+            LiveState::Processing(run) => TurnClaim::Started(Reverse(Some(run.id))),
+            LiveState::Waiting(WaitingState { retry: true, .. }) => TurnClaim::Started(Reverse(last_run())),
+            LiveState::Waiting(WaitingState { eligible_at, .. }) if self.groups.halts(group) && is_redriven(record) => {
+                TurnClaim::Redriven(eligible_at)
+            }
+            LiveState::Waiting(_) | LiveState::Failed { .. } => return None,
+        };
+        (!self.waits_for_a_policy(slot)).then_some(claim)
     }
 
     /// The policy of an event.

@@ -5,7 +5,7 @@ use alloc::collections::BTreeSet;
 
 use super::group_policies::GroupOrder;
 use super::ids::Seq;
-use super::store::{List, LiveState, Slot};
+use super::store::{List, LiveRecord, LiveState, Slot, WaitingState};
 use super::view::{Gate, Place};
 
 /// A group that has records.
@@ -29,8 +29,10 @@ pub(super) struct Group {
     pub(super) halts: bool,
     /// The failed records, when they stop the others, in the order of acceptance.
     pub(super) failed: BTreeSet<(Option<Seq>, Slot)>,
-    /// First in, first out.
+    /// First in, first out. If failed records stop the others, without those that were redriven.
     pub(super) waiting: List,
+    /// Those that wait in front of the others, as they were redriven: first in, first out.
+    pub(super) redriven: List,
 }
 
 /// Records of one group by where they are.
@@ -54,7 +56,27 @@ impl Group {
 
     pub(super) const fn count(&self) -> GroupCount {
         let unstarted = self.unstarted.is_some() as usize;
-        GroupCount { pending: self.pending, waiting: self.waiting.len(), unstarted, running: self.running }
+        GroupCount { pending: self.pending, waiting: self.waiting(), unstarted, running: self.running }
+    }
+
+    /// Returns the number of records that wait at the gate.
+    pub(super) const fn waiting(&self) -> usize {
+        self.redriven.len() + self.waiting.len()
+    }
+
+    /// Returns the record that waits in front of all others.
+    pub(super) fn first(&self) -> Option<Slot> {
+        self.redriven.head().or(self.waiting.head())
+    }
+
+    /// Returns the list in which a record waits at the gate.
+    pub(super) fn list_of(&mut self, record: &LiveRecord) -> &mut List {
+        if self.is_in_front(record) { &mut self.redriven } else { &mut self.waiting }
+    }
+
+    /// Returns whether a waiting record comes before the others.
+    pub(super) const fn is_in_front(&self, record: &LiveRecord) -> bool {
+        self.halts && is_redriven(record)
     }
 }
 
@@ -67,6 +89,11 @@ pub(super) const fn is_past(stage: &LiveState) -> bool {
 pub(super) const fn is_unstarted(stage: &LiveState) -> bool {
     let LiveState::Waiting(waiting) = stage else { return false };
     matches!(waiting.place, Some(Place::Gated(Gate::Type) | Place::Line | Place::Queued(_)))
+}
+
+/// Returns whether a record was redriven, and has not started since.
+pub(super) const fn is_redriven(record: &LiveRecord) -> bool {
+    record.attempt > 0 && matches!(record.stage, LiveState::Waiting(WaitingState { retry: false, .. }))
 }
 
 /// Returns whether a record in this stage waits at the gate of its group.

@@ -11,7 +11,11 @@
 //! snoozes and restarts. The others wait at the gate in the order in which they became due, and of acceptance.
 //!
 //! In a group that halts (`OnFailure::Halt`) a failed record stops the others, until it is redriven, discarded or
-//! forgotten. A redriven one takes the turn, or waits in front of the others while another has it.
+//! forgotten. A redriven one takes the turn. While another has it, it waits in front of the others, and behind those that
+//! were redriven before.
+//!
+//! When the engine is opened, the turn goes to the record that started last of those that have not ended: only the one that
+//! has the turn starts. If none has started, it goes to the one that was redriven first.
 //!
 //! A paused group lets none through, and takes the one that has passed and not started back to its gate, where it waits in
 //! front of the others. It keeps the turn.
@@ -56,6 +60,8 @@ struct GroupRecount {
     turn_waits: bool,
     unstarted: Option<Slot>,
     failed: BTreeSet<(Option<Seq>, Slot)>,
+    /// Records that wait in front of the others.
+    redriven: usize,
     /// One is past the gate, and has no turn.
     out_of_turn: bool,
 }
@@ -183,22 +189,22 @@ impl EventGroups {
         group.turn = group.turn.filter(|holder| *holder != slot);
     }
 
-    /// A record comes to its gate, behind those that wait there.
+    /// A record comes to its gate, behind those that wait there; a redriven one behind those like it.
     pub(super) fn push(&mut self, group: GroupId, live: &mut Slab<LiveRecord>, slot: Slot) {
-        self.groups[group.0].waiting.push_back(live, slot);
+        self.groups[group.0].list_of(&live[slot]).push_back(live, slot);
         self.waiting += 1;
     }
 
-    /// A record comes to its gate, in front of those that wait there.
+    /// A record comes back to its gate, in front of those that wait there.
     pub(super) fn push_front(&mut self, group: GroupId, live: &mut Slab<LiveRecord>, slot: Slot) {
-        self.groups[group.0].waiting.push_front(live, slot);
+        self.groups[group.0].list_of(&live[slot]).push_front(live, slot);
         self.groups[group.0].turn_waits |= self.groups[group.0].turn == Some(slot);
         self.waiting += 1;
     }
 
     /// Takes a record out of the list of its gate.
     pub(super) fn remove(&mut self, group: GroupId, live: &mut Slab<LiveRecord>, slot: Slot) {
-        self.groups[group.0].waiting.remove(live, slot);
+        self.groups[group.0].list_of(&live[slot]).remove(live, slot);
         self.groups[group.0].turn_waits &= self.groups[group.0].turn != Some(slot);
         self.waiting -= 1;
     }
@@ -206,7 +212,7 @@ impl EventGroups {
     /// Lets the first record through that waits at a gate, if there is one and the gate is open.
     pub(super) fn let_through(&mut self, group: GroupId, live: &mut Slab<LiveRecord>) -> Option<Slot> {
         let of_group = &self.groups[group.0];
-        let first = of_group.turn.filter(|_| of_group.turn_waits).or(of_group.waiting.head());
+        let first = of_group.turn.filter(|_| of_group.turn_waits).or(of_group.first());
         let slot = first.filter(|_| of_group.is_open())?;
         self.remove(group, live, slot);
         self.pass(group, slot);
@@ -242,7 +248,7 @@ impl EventGroups {
 
     /// The lists of all.
     pub(super) fn lists(&self) -> impl Iterator<Item = &List> {
-        self.groups.iter().map(|(_, group)| &group.waiting)
+        self.groups.iter().flat_map(|(_, group)| [&group.redriven, &group.waiting])
     }
 
     /// Verifies counts and turns by a recount of all records.
@@ -264,15 +270,18 @@ impl EventGroups {
                 of_group.has_turn |= self.turn(group) == Some(slot);
                 of_group.unstarted = of_group.unstarted.or(Some(slot).filter(|_| is_unstarted(&record.stage)));
                 of_group.turn_waits |= self.turn(group) == Some(slot) && is_waiting(&record.stage);
+                let is_in_front = is_waiting(&record.stage) && self.groups[group.0].is_in_front(record);
+                of_group.redriven += usize::from(is_in_front);
                 of_group.out_of_turn |= is_past(&record.stage) && self.turn(group) != Some(slot);
             }
         }
         let mut waiting = 0;
         for (slot, group) in self.groups.iter() {
-            let GroupRecount { count, has_turn, turn_waits, unstarted, failed, out_of_turn } =
+            let GroupRecount { count, has_turn, turn_waits, unstarted, failed, redriven, out_of_turn } =
                 recount.remove(&GroupId(slot)).unwrap_or_default();
             let in_order = has_turn == group.turn.is_some() && (group.order == GroupOrder::Free || !out_of_turn);
-            if group.count() != count || !in_order || count.unstarted > 1 {
+            let adds_up = group.count() == count && group.redriven.len() == redriven;
+            if !adds_up || !in_order || count.unstarted > 1 {
                 return Err(format!("group {} does not add up: {group:?}, recounted {count:?}", group.name));
             }
             if (unstarted, turn_waits) != (group.unstarted, group.turn_waits) || group.paused && unstarted.is_some() {
@@ -281,13 +290,13 @@ impl EventGroups {
             if failed != group.failed || count.pending == 0 && failed.is_empty() {
                 return Err(format!("group {} is {group:?}, recounted as failed: {failed:?}", group.name));
             }
-            if group.is_open() && !group.waiting.is_empty() {
-                return Err(format!("the gate of group {} is open, and {} wait", group.name, group.waiting.len()));
+            if group.is_open() && group.waiting() > 0 {
+                return Err(format!("the gate of group {} is open, and {} wait", group.name, group.waiting()));
             }
             if self.find(&group.name) != Some(GroupId(slot)) {
                 return Err(format!("the name of group {} does not lead to it", group.name));
             }
-            waiting += group.waiting.len();
+            waiting += group.waiting();
         }
         match (waiting, self.index.len()) == (self.waiting, self.groups.len()) {
             true => Ok(()),
@@ -298,7 +307,7 @@ impl EventGroups {
     fn make(&mut self, name: &str, policy: &GroupPolicy, paused: bool) -> GroupId {
         let [limit, max_pending] = [policy.concurrency, policy.max_pending].map(|most| most.unwrap_or(usize::MAX));
         let hash = self.hash(name);
-        let (pending, unstarted, running, turn, turn_waits, failed, waiting) = Default::default();
+        let (pending, unstarted, running, turn, turn_waits, failed, waiting, redriven) = Default::default();
         let (name, order, halts) = (name.into(), policy.order, policy.halts());
         let made = Group {
             name,
@@ -314,6 +323,7 @@ impl EventGroups {
             halts,
             failed,
             waiting,
+            redriven,
         };
         let group = GroupId(self.groups.insert(made));
         let Self { groups, index, hash_key, .. } = self;

@@ -32,13 +32,16 @@ impl Model {
         self.wait(event, eligible_at);
     }
 
-    /// Adds a record that was redriven. One that stopped its group comes before the others.
+    /// Adds a record that was redriven. One that stopped its group comes before the others, and behind those that were
+    /// redriven before.
     pub(super) fn enter_again(&mut self, event: EventNumber) {
         let group = self.group(event).filter(|group| group_policy_of(self.config(), group).halts()).map(str::to_owned);
         let Some(group) = group.filter(|_| !self.is_alone(event)) else { return self.enter(event, self.now) };
         let is_of = |other: &EventNumber| self.group(*other) == Some(&group);
         if self.turns.iter().any(is_of) {
-            return self.grouped.insert(0, event);
+            let is_behind = |other: &EventNumber| is_of(other) && self.known(*other).redriven == 0;
+            let at = self.grouped.iter().position(is_behind).unwrap_or(self.grouped.len());
+            return self.grouped.insert(at, event);
         }
         self.turns.push(event);
         self.arrive(event);
