@@ -5,16 +5,19 @@ use core::future::Future;
 use core::pin::{Pin, pin};
 use core::time::Duration;
 use std::boxed::Box;
+use std::sync::Arc;
 
-use axum::response::Response;
-use hyper::body::Incoming;
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http2;
 use hyper::service::Service;
 use hyper::{Request, http};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::budget::Share;
 use super::calls::ConnectionCalls;
+use super::problem::Problem;
 use super::streams::{GiveUp, OpenStreams, WatchedBody};
 
 /// Requests that one client may have open on one connection: as many as most clients assume, and RFC 9113, section 6.5.2,
@@ -30,6 +33,9 @@ const RESETS: usize = 20;
 const STREAM_WINDOW_BYTES: u32 = 256 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 
+/// Bytes of a response that no budget is asked for: most are far shorter, and all that a connection may have open are few MB.
+const SMALL_BYTES: usize = 64 << 10;
+
 /// The limits of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct H2Limits {
@@ -41,6 +47,8 @@ pub(super) struct H2Limits {
     pub(super) grace: Duration,
     /// Bytes of the head of a request.
     pub(super) head_bytes: usize,
+    /// True if the connection ends with its first request: a probe asks once, and one that is kept would hold the reserve.
+    pub(super) is_for_one: bool,
 }
 
 /// Serves a connection until it ends, is given up, or the server closes.
@@ -61,6 +69,7 @@ pub(super) async fn serve(
         biased;
         ended = &mut connection => return ended,
         why = streams.give_up(limits.idle, limits.unread) => Some(why),
+        () = streams.first_end(), if limits.is_for_one => Some(GiveUp::Idle),
         () = closed => None,
     };
     if why == Some(GiveUp::Unread) {
@@ -93,9 +102,20 @@ impl Service<Request<Incoming>> for WatchedCalls {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (stream, answer) = (self.streams.open(), self.calls.call(request));
+        let share = self.calls.front.as_ref().map(|front| Arc::clone(&front.budget).share());
         Box::pin(async move {
-            let response: Response = answer.await?;
-            Ok(response.map(|body| WatchedBody::new(body, stream)))
+            let (response, share) = held(answer.await?, share);
+            Ok(response.map(|body| WatchedBody::new(body, stream, share)))
         })
     }
+}
+
+/// Takes a large response from the budget, as a client may have a hundred of them open; 503 when it does not fit.
+fn held(response: Response, share: Option<Share>) -> (Response, Option<Share>) {
+    let bytes = response.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+    let Some(mut share) = share.filter(|_| bytes > SMALL_BYTES) else { return (response, None) };
+    if share.hold(bytes) {
+        return (response, Some(share));
+    }
+    (Problem::crowded(share.total()).into_response(), None)
 }

@@ -14,9 +14,10 @@ pub struct Limits {
     /// Up to [`Limits::RESERVED_CONNECTIONS`] more are accepted, for probes: on them `/livez` and
     /// `/readyz` are served, and every other call gets a 503.
     pub max_connections: usize,
-    /// Bytes of request bodies that are arriving, and of responses that wait to be read, over all
-    /// connections; at least one event of the largest size. 64 MiB by default. Past it a body is refused with
-    /// 503 before it is read.
+    /// Bytes of request bodies that are arriving, and of results of batches that wait to be read, over all connections; of
+    /// HTTP/2, whose clients may have a hundred open, all responses past 64 KiB. At least one event of the largest size;
+    /// 64 MiB by default. Past it a body is refused with 503 before it is read, and a response is replaced by a 503. A page
+    /// of a list over HTTP/1.1, of which a connection has one, has up to 8 MiB beside it.
     ///
     /// The buffers of connections come on top, see [`Limits::buffer_bytes`].
     pub max_inflight_bytes: usize,

@@ -114,9 +114,9 @@ struct ConnectionSlot {
 impl HttpServer {
     fn new(eventful: Eventful, config: FrontConfig, bound: Option<SocketAddr>) -> Self {
         let limits = config.limits.clone();
-        let door = config.door(bound);
+        let (door, gives_leases) = (config.door(bound), config.leases.is_some());
         let front = Arc::new(Front::new(eventful, config));
-        let mut http_of_probes = http(limits.header_timeout.min(PROBE_TIMEOUT), limits.buffer_bytes);
+        let mut http_of_probes = http(limits.header_timeout.min(PROBE_TIMEOUT), limits.buffer_bytes, false);
         // A probe asks once; a kept connection would hold the reserve.
         http_of_probes.keep_alive(false);
         Self {
@@ -124,7 +124,7 @@ impl HttpServer {
             full: Served {
                 router: routes::all(Arc::clone(&front)),
                 front: Some(Arc::clone(&front)),
-                http: http(limits.header_timeout, limits.buffer_bytes),
+                http: http(limits.header_timeout, limits.buffer_bytes, gives_leases),
                 idle: limits.header_timeout,
             },
             health_only: Served {
@@ -195,8 +195,13 @@ impl HttpServer {
             others: router.clone(),
             timeouts: timeouts.clone(),
         };
-        let h2_limits =
-            H2Limits { idle: *idle, unread: self.write_timeout, grace: self.close_grace, head_bytes: self.head_bytes };
+        let h2_limits = H2Limits {
+            idle: *idle,
+            unread: self.write_timeout,
+            grace: self.close_grace,
+            head_bytes: self.head_bytes,
+            is_for_one: slot.is_reserved,
+        };
         let (idle, linger_bytes) = (*idle, if slot.is_reserved { PROBE_LINGER_BYTES } else { LINGER_BYTES });
         let closing = Arc::clone(&self.closing);
         async move {
@@ -270,10 +275,11 @@ async fn closed(closing: &Semaphore) {
 }
 
 /// A client may close its sending side and wait for its response. One that is gone altogether is noticed when its response
-/// is written, and no response takes for ever.
-fn http(header_timeout: Duration, buffer_bytes: usize) -> http1::Builder {
+/// is written, and no response takes for ever. But where workers wait for events, one that is gone must be noticed before
+/// it is given one: there a client that closes its sending side has left.
+fn http(header_timeout: Duration, buffer_bytes: usize, gives_leases: bool) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.header_read_timeout(header_timeout).half_close(true);
+    http.header_read_timeout(header_timeout).half_close(!gives_leases);
     http.max_buf_size(buffer_bytes.max(LEAST_BUFFER_BYTES));
     http
 }

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, HttpBody};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
+use tokio::sync::Notify;
 use tokio::time::{self, Instant};
 
+use super::budget::Share;
 use super::timeouts::now;
 
 /// The open requests of a connection, and how long each has waited for its client.
@@ -18,15 +20,34 @@ use super::timeouts::now;
 /// A connection of HTTP/2 has no head that it waits for, and a client that grants no window leaves nothing to be written:
 /// neither the timeout of heads nor that of writes comes. This is in their place.
 #[derive(Debug, Clone)]
-pub(super) struct OpenStreams(Arc<Mutex<Streams>>);
+pub(super) struct OpenStreams(Arc<(Mutex<Streams>, Notify)>);
 
 #[derive(Debug)]
 struct Streams {
     next: u64,
-    /// The time from which the client has not taken the last part of a response; none while it waits for us.
-    open: BTreeMap<u64, Option<Instant>>,
+    open: BTreeMap<u64, StreamState>,
     /// The time at which the last request ended.
     idle_since: Instant,
+    /// The number of requests that have ended.
+    ended: u64,
+}
+
+/// The state of an open request.
+#[derive(Debug)]
+struct StreamState {
+    /// True while the client waits for us: for the response, or for its next part.
+    is_ours: bool,
+    /// Bytes of the response that the connection has, and the client has not taken.
+    held: usize,
+    /// The time at which the client has last taken something, or could.
+    since: Instant,
+}
+
+impl StreamState {
+    /// The time from which the client has taken nothing; none while it waits for us.
+    fn unread_since(&self) -> Option<Instant> {
+        (self.held > 0 || !self.is_ours).then_some(self.since)
+    }
 }
 
 /// The reason why a connection is given up.
@@ -40,7 +61,8 @@ pub(super) enum GiveUp {
 
 impl OpenStreams {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Streams { next: 0, open: BTreeMap::new(), idle_since: now() })))
+        let streams = Streams { next: 0, open: BTreeMap::new(), idle_since: now(), ended: 0 };
+        Self(Arc::new((Mutex::new(streams), Notify::new())))
     }
 
     /// Adds a request. It is open until what this returns is dropped.
@@ -48,8 +70,16 @@ impl OpenStreams {
         let mut streams = self.lock();
         let number = streams.next;
         streams.next += 1;
-        streams.open.insert(number, None);
+        streams.open.insert(number, StreamState { is_ours: true, held: 0, since: now() });
         OpenStream { number, streams: self.clone() }
+    }
+
+    /// Waits until a request has ended.
+    pub(super) async fn first_end(&self) {
+        let notified = self.0.1.notified();
+        if self.lock().ended == 0 {
+            notified.await;
+        }
     }
 
     /// Waits until the connection is to be given up.
@@ -71,12 +101,12 @@ impl OpenStreams {
         if streams.open.is_empty() {
             return (streams.idle_since.checked_add(idle), GiveUp::Idle);
         }
-        let oldest = streams.open.values().flatten().min();
-        (oldest.copied().unwrap_or_else(now).checked_add(unread), GiveUp::Unread)
+        let oldest = streams.open.values().filter_map(StreamState::unread_since).min();
+        (oldest.unwrap_or_else(now).checked_add(unread), GiveUp::Unread)
     }
 
     fn lock(&self) -> MutexGuard<'_, Streams> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,10 +118,20 @@ pub(super) struct OpenStream {
 }
 
 impl OpenStream {
-    fn set(&self, unread_since: Option<Instant>) {
+    fn change(&self, change: impl FnOnce(&mut StreamState)) {
         if let Some(state) = self.streams.lock().open.get_mut(&self.number) {
-            *state = unread_since;
+            change(state);
         }
+    }
+
+    /// Notes that so many bytes were given to the connection.
+    fn give(&self, bytes: usize) {
+        self.change(|state| (state.is_ours, state.held, state.since) = (false, state.held + bytes, now()));
+    }
+
+    /// Notes that the client takes so many bytes.
+    fn take(&self, bytes: usize) {
+        self.change(|state| (state.held, state.since) = (state.held.saturating_sub(bytes), now()));
     }
 }
 
@@ -99,37 +139,67 @@ impl Drop for OpenStream {
     fn drop(&mut self) {
         let mut streams = self.streams.lock();
         streams.open.remove(&self.number);
+        streams.ended += 1;
         if streams.open.is_empty() {
             streams.idle_since = now();
         }
+        drop(streams);
+        self.streams.0.1.notify_one();
     }
 }
 
-/// The body of a response, which is asked for its next part when the client has room for it.
+/// The body of a response, whose request is open until the client has taken all of it.
+///
+/// A connection takes a part whole as soon as the client has room for one byte of it. So it is the part that counts what
+/// the client takes, and that keeps the request open.
 #[derive(Debug)]
 pub(super) struct WatchedBody {
     body: Body,
+    held: Arc<HeldResponse>,
+}
+
+/// A response on its way, with what it takes of the budget.
+#[derive(Debug)]
+struct HeldResponse {
     stream: OpenStream,
+    _share: Option<Share>,
+}
+
+/// A part of a response.
+#[derive(Debug)]
+pub(super) struct WatchedPart {
+    bytes: Bytes,
+    held: Arc<HeldResponse>,
 }
 
 impl WatchedBody {
-    pub(super) fn new(body: Body, stream: OpenStream) -> Self {
-        stream.set(Some(now()));
-        Self { body, stream }
+    pub(super) fn new(body: Body, stream: OpenStream, share: Option<Share>) -> Self {
+        stream.give(0);
+        Self { body, held: Arc::new(HeldResponse { stream, _share: share }) }
     }
 }
 
 impl HttpBody for WatchedBody {
-    type Data = Bytes;
+    type Data = WatchedPart;
     type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        self.stream.set(polled.is_ready().then(now));
-        polled
+        let this = &mut *self;
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
+            this.held.stream.change(|state| state.is_ours = true);
+            return Poll::Pending;
+        };
+        let held = &this.held;
+        let watched = |frame: Frame<Bytes>| {
+            frame.map_data(|bytes| {
+                held.stream.give(bytes.len());
+                WatchedPart { bytes, held: Arc::clone(held) }
+            })
+        };
+        Poll::Ready(frame.map(|frame| frame.map(watched)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -138,6 +208,28 @@ impl HttpBody for WatchedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Buf for WatchedPart {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.bytes.advance(bytes);
+        self.held.stream.take(bytes);
+    }
+}
+
+impl Drop for WatchedPart {
+    fn drop(&mut self) {
+        // Its stream was reset before all of it was taken.
+        self.held.stream.take(self.bytes.len());
     }
 }
 
@@ -163,16 +255,63 @@ mod tests {
         assert!(why == GiveUp::Idle && took >= SECOND * 10 && took < SECOND * 11, "{why:?} {took:?}");
     }
 
+    async fn part(body: &mut WatchedBody) -> WatchedPart {
+        let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await.expect("a part").expect("no error");
+        frame.into_data().expect("data")
+    }
+
     #[tokio::test(start_paused = true)]
     async fn connection_whose_client_takes_no_response_is_given_up() {
         let streams = OpenStreams::new();
         let (_works, unread) = (streams.open(), streams.open());
-        let mut body = WatchedBody::new(Body::from("abc"), unread);
+        let mut body = WatchedBody::new(Body::from("abc"), unread, None);
         time::sleep(SECOND * 2).await;
-        let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
-        assert!(frame.is_some_and(|frame| frame.is_ok()));
+        let mut part = part(&mut body).await;
+        // The connection has all of it, and the client takes a byte, and then no more.
+        drop(body);
+        time::sleep(SECOND * 2).await;
+        part.advance(1);
         let (why, took) = given_up(&streams).await;
         assert!(why == GiveUp::Unread && took >= SECOND * 3 && took < SECOND * 4, "{why:?} {took:?}");
+        drop(part);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn request_ends_with_the_last_byte_that_its_client_takes() {
+        let streams = OpenStreams::new();
+        let mut body = WatchedBody::new(Body::from("abc"), streams.open(), None);
+        let mut part = part(&mut body).await;
+        drop(body);
+        for _ in 0..3 {
+            time::sleep(SECOND * 2).await;
+            assert!(time::timeout(SECOND / 2, given_up(&streams)).await.is_err(), "it takes some");
+            part.advance(1);
+        }
+        drop(part);
+        streams.first_end().await;
+        let (why, took) = given_up(&streams).await;
+        assert!(why == GiveUp::Idle && took >= SECOND * 10, "{why:?} {took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_that_has_nothing_to_send_is_kept() {
+        let streams = OpenStreams::new();
+        let mut body = WatchedBody::new(Body::new(Silent), streams.open(), None);
+        let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
+        assert!(polled.is_pending());
+        assert!(time::timeout(SECOND * 600, given_up(&streams)).await.is_err());
+    }
+
+    /// A body whose next part does not come.
+    struct Silent;
+
+    impl HttpBody for Silent {
+        type Data = Bytes;
+        type Error = core::convert::Infallible;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Pending
+        }
     }
 
     #[tokio::test(start_paused = true)]

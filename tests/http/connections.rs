@@ -96,6 +96,25 @@ async fn past_the_limit_only_probes_are_served() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn probe_over_http2_leaves_the_reserve_with_its_response() {
+    let (clients, connections) = connections(2);
+    let [mut first, probe] = <[_; 2]>::try_from(clients).expect("two");
+    let (more, listener) = Given::growing(connections);
+    serve_from(one_connection(), listener);
+    more.add(1);
+    first.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("it is taken");
+    let mut read = [0; 12];
+    first.read_exact(&mut read).await.expect("an answer");
+    more.add(1);
+    let (mut client, connection) = h2::client::handshake(probe).await.expect("a handshake");
+    let connection = tokio::spawn(connection);
+    let request = http::Request::builder().uri("http://x/readyz").body(()).expect("a request");
+    let (response, _) = client.send_request(request, true).expect("it is sent");
+    assert_eq!(response.await.expect("a response").status(), 200);
+    connection.await.expect("no panic").expect("it ends without an error, although the client is still there");
+}
+
+#[tokio::test(start_paused = true)]
 async fn connection_that_comes_when_others_have_left_is_served_whole() {
     let (clients, connections) = connections(2);
     let [mut first, mut next] = <[_; 2]>::try_from(clients).expect("two");

@@ -159,18 +159,55 @@ async fn client_that_takes_no_response_is_cut_in_time() {
     let mut limits = Limits::default();
     limits.write_timeout = Duration::from_millis(50);
     let server = TestServer::within(limits, Config::default()).await;
+    // With room for one byte the connection has the whole response, which the client does not take.
+    for window in [0, 1] {
+        let stream = TcpStream::connect(server.address).await.expect("a connection");
+        let (client, connection) = h2::client::Builder::new()
+            .initial_window_size(window)
+            .handshake::<_, bytes::Bytes>(stream)
+            .await
+            .expect("a handshake");
+        let connection = tokio::spawn(connection);
+        let mut client = client.ready().await.expect("it takes one");
+        let (response, _) =
+            client.send_request(request("GET", "/metrics").body(()).expect("a request"), true).expect("sent");
+        let response = response.await.expect("a head");
+        assert_eq!(response.status(), 200);
+        // Reset or closed: it ends.
+        let ended = tokio::time::timeout(Duration::from_secs(100), connection).await;
+        assert!(ended.is_ok(), "with a window of {window} it does not end");
+    }
+}
+
+#[tokio::test]
+async fn large_responses_that_are_not_taken_are_bounded_together() {
+    let mut limits = Limits::default();
+    // One event of the largest size fits at least, so this is the least that there can be.
+    (limits.max_inflight_bytes, limits.write_timeout) = (1 << 20, Duration::from_secs(1000));
+    let server = TestServer::within(limits, Config::default()).await;
+    // What has failed keeps its payload.
+    for id in ["bad-a", "bad-b"] {
+        let submit = server.call("POST", "/v1/events", &[("idempotency-key", id)], &"x".repeat(120 << 10)).await;
+        assert_eq!(submit.status, 202);
+        server.until(id, "failed").await;
+    }
     let stream = TcpStream::connect(server.address).await.expect("a connection");
     let (client, connection) = h2::client::Builder::new()
-        .initial_window_size(0)
+        .initial_window_size(1)
         .handshake::<_, bytes::Bytes>(stream)
         .await
         .expect("a handshake");
-    let connection = tokio::spawn(connection);
-    let mut client = client.ready().await.expect("it takes one");
-    let (response, _) =
-        client.send_request(request("GET", "/metrics").body(()).expect("a request"), true).expect("sent");
-    let response = response.await.expect("a head");
-    assert_eq!(response.status(), 200);
-    // Reset or closed: it ends.
-    let _ended = connection.await.expect("no panic");
+    let _connection = tokio::spawn(connection);
+    let mut statuses = Vec::new();
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        let mut client = client.clone().ready().await.expect("it takes more");
+        let list = request("GET", "/v1/events?payload=true").body(()).expect("a request");
+        let (response, _) = client.send_request(list, true).expect("it is sent");
+        let response = response.await.expect("a head");
+        statuses.push(response.status().as_u16());
+        open.push(response);
+    }
+    // Each list is more than 240 KiB.
+    assert_eq!(statuses, [200, 200, 200, 200, 503, 503, 503, 503]);
 }

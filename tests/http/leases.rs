@@ -82,7 +82,7 @@ async fn run_of_a_worker_that_left_goes_to_another_one() {
     assert!(gone.is_err());
     server.envelope(r#"{"id":"a"}"#).await;
     let leased = lease(&server, json!({"wait": "50s"})).await;
-    assert_eq!(leased[0]["id"], "a");
+    assert_eq!((&leased[0]["id"], &leased[0]["attempt"]), (&json!("a"), &json!(1)), "it went to no one before");
     assert_eq!(settle(&server, &leased[0], &json!({"outcome": "done"})).await.status, 200);
 }
 
