@@ -8,7 +8,8 @@ use std::vec::Vec;
 use axum::body::Body;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use axum::http::uri::Uri;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -46,8 +47,7 @@ impl FromStr for Origin {
     }
 }
 
-/// The headers that a page may send, and the ones that it may read.
-const SENT: &str = "authorization, content-type, idempotency-key, last-event-id, traceparent, webhook-id";
+/// The headers that a page may read.
 const READ: &str = "location, retry-after";
 
 /// The seconds for which a browser remembers that it may call: the longest that Chromium does is 7,200, and a change of
@@ -74,13 +74,15 @@ impl Cors {
         }
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        for (name, value) in [
-            (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE"),
-            (ACCESS_CONTROL_ALLOW_HEADERS, SENT),
-            (ACCESS_CONTROL_MAX_AGE, REMEMBERED),
-        ] {
+        for (name, value) in [(ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE"), (ACCESS_CONTROL_MAX_AGE, REMEMBERED)]
+        {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
+        // A page that may call may send any header: calls read those of CloudEvents and of senders, whatever their names.
+        if let Some(asked) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+        }
+        response.headers_mut().append(VARY, HeaderValue::from_static("access-control-request-headers"));
         Some(response)
     }
 

@@ -43,7 +43,7 @@ impl Door {
     ///
     /// The response to what is not let in, or needs no call.
     pub(super) fn admit<B>(&self, peer: Option<IpAddr>, request: &mut Request<B>) -> Result<Guest, Box<Response>> {
-        let client = self.proxies.resolve(peer, request.headers_mut());
+        let client = self.proxies.resolve(peer, request);
         let guest = Guest(self.cors.origin(request.headers()));
         match self.check(&guest, request) {
             Ok(None) => Ok(guest),

@@ -32,7 +32,8 @@ pub struct FrontConfig {
     /// Proxies that are believed. None by default.
     ///
     /// What they send as `X-Forwarded-Host` is the host that a request is for, and the last of `X-Forwarded-For` that is
-    /// none of them is its client. From all others such headers, and `Forwarded`, are removed.
+    /// none of them is its client. From all others such headers, and `Forwarded`, are removed. Of connections that
+    /// [`serve`](super::serve) accepts only: a [`router`](super::router) does not know who calls.
     pub trusted_proxies: Vec<Network>,
 }
 

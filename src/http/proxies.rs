@@ -7,7 +7,8 @@ use std::string::String;
 use std::vec::Vec;
 
 use axum::http::header::{FORWARDED, HOST};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::uri::{Authority, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 /// Addresses that begin with the same bits: `10.0.0.0/8`, or a single one.
 ///
@@ -69,9 +70,11 @@ impl Proxies {
         self.0.iter().any(|network| network.has(address))
     }
 
-    /// Puts the host that the client has called in place of the one that its proxy has. Returns the client's address,
-    /// as far as it is known. What is forwarded by others is removed, so that nothing reads it.
-    pub(super) fn resolve(&self, peer: Option<IpAddr>, headers: &mut HeaderMap) -> Option<IpAddr> {
+    /// Puts the host that the client has called in place of the one that its proxy has, in the head and in the target,
+    /// which names it in HTTP/2. Returns the client's address, as far as it is known. What is forwarded by others is
+    /// removed, so that nothing reads it.
+    pub(super) fn resolve<B>(&self, peer: Option<IpAddr>, request: &mut Request<B>) -> Option<IpAddr> {
+        let headers = request.headers_mut();
         if !headers.keys().any(is_forwarded) {
             return peer;
         }
@@ -79,8 +82,9 @@ impl Proxies {
             remove_forwarded(headers);
             return peer;
         }
-        if let Some(host) = last(headers, &FORWARDED_HOST).and_then(|host| HeaderValue::from_str(host).ok()) {
-            headers.insert(HOST, host);
+        let host = last(headers, &FORWARDED_HOST).and_then(|host| HeaderValue::from_str(host).ok());
+        if let Some(host) = &host {
+            headers.insert(HOST, host.clone());
         }
         // Each proxy adds whom it was called by. The last one that is no proxy of ours is the client.
         let hops: Vec<_> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -93,8 +97,19 @@ impl Proxies {
                 break;
             }
         }
+        if let Some(target) = host.and_then(|host| target_at(request.uri(), host.as_bytes())) {
+            *request.uri_mut() = target;
+        }
         client
     }
+}
+
+/// The same target at another host; none when it names no host, or the other one is none.
+fn target_at(target: &Uri, host: &[u8]) -> Option<Uri> {
+    target.authority()?;
+    let mut parts = target.clone().into_parts();
+    parts.authority = Some(Authority::try_from(host).ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 fn is_forwarded(name: &HeaderName) -> bool {
@@ -124,12 +139,27 @@ mod tests {
     }
 
     fn resolve(peer: &str, headers: &[(&'static str, &'static str)]) -> (Option<String>, HeaderMap) {
+        let (client, request) = resolve_at("/v1/stats", peer, headers);
+        (client, request.into_parts().0.headers)
+    }
+
+    fn resolve_at(target: &str, peer: &str, headers: &[(&'static str, &'static str)]) -> (Option<String>, Request<()>) {
         let proxies = Proxies(["10.0.0.0/8", "::1"].map(|network| network.parse().expect("a network")).into());
-        let mut map = HeaderMap::new();
+        let mut request = Request::builder().uri(target).body(()).expect("a request");
         for (name, value) in headers {
-            map.append(*name, HeaderValue::from_static(value));
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
         }
-        (proxies.resolve(Some(address(peer)), &mut map).map(|client| client.to_string()), map)
+        let client = proxies.resolve(Some(address(peer)), &mut request).map(|client| client.to_string());
+        (client, request)
+    }
+
+    #[test]
+    fn target_that_names_a_host_names_the_forwarded_one() {
+        let target = "http://inner:8080/v1/stats?a=b";
+        let at = |peer, host| resolve_at(target, peer, &[("x-forwarded-host", host)]).1.uri().to_string();
+        assert_eq!(at("10.0.0.1", "a.example"), "http://a.example/v1/stats?a=b");
+        assert_eq!(at("11.0.0.1", "a.example"), target, "it is not believed");
+        assert_eq!(at("10.0.0.1", "a b"), target, "that is no host");
     }
 
     #[test]

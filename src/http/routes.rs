@@ -21,7 +21,8 @@ use crate::runtime::Eventful;
 /// The calls of the front, to be served alone or as a part of another router.
 ///
 /// Hosts are checked when [`Limits::allowed_hosts`](super::Limits::allowed_hosts) names any: a router does not know where it is bound. Connections
-/// are not its own either, so of the limits those of [`serve`](super::serve) alone do nothing here.
+/// are not its own either, so of the limits those of [`serve`](super::serve) alone do nothing here, and no proxy is believed
+/// ([`FrontConfig::trusted_proxies`]): it does not know who calls.
 pub fn router(eventful: Eventful, config: impl Into<FrontConfig>) -> Router {
     let config = config.into();
     // Without a listener of its own the router does not know at which address it is served.
