@@ -56,7 +56,7 @@ struct Kept {
     unfollowed_since: Option<Instant>,
 }
 
-/// A place among the facts: `LIFE.NUMBER`, after which reading continues.
+/// A place among the facts: `LIFE.NUMBER`, with the number of the next one to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FactCursor {
     life: u64,
@@ -67,7 +67,7 @@ impl FactCursor {
     /// The cursor that was shown as this.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (life, number) = text.split_once('.')?;
-        Some(Self { life: life.parse().ok()?, next: number.parse::<u64>().ok()?.checked_add(1)? })
+        Some(Self { life: life.parse().ok()?, next: number.parse().ok()? })
     }
 }
 
@@ -108,7 +108,7 @@ impl FactLog {
             Some(_) => kept.first,
         };
         let is_lost = from.is_some_and(|from| from.life != kept.life || from.next > kept.next);
-        Ok(Follower { log: self.clone(), next, is_lost })
+        Ok(Follower { log: self.clone(), next, is_lost, is_new: true })
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -157,8 +157,8 @@ impl Kept {
 
     fn push(&mut self, notice: &Notice) {
         let (name, json) = fact_json::notice(notice);
-        let line = Bytes::from(format!("id: {}.{}\nevent: {name}\ndata: {json}\n\n", self.life, self.next));
         self.next += 1;
+        let line = Bytes::from(format!("id: {}.{}\nevent: {name}\ndata: {json}\n\n", self.life, self.next));
         self.bytes += line.len();
         self.lines.push_back(line);
         while self.bytes > KEPT_BYTES
@@ -177,6 +177,8 @@ pub(super) struct Follower {
     next: u64,
     /// True if it asked for a place that this server never had.
     is_lost: bool,
+    /// True until it has its first cursor: a follower that has seen no fact yet can also come back to its place.
+    is_new: bool,
 }
 
 impl Follower {
@@ -199,8 +201,14 @@ impl Follower {
         let mut part = Vec::new();
         if self.is_lost || self.next < kept.first {
             let missed = if self.is_lost { String::from("null") } else { format!("{}", kept.first - self.next) };
-            part.extend_from_slice(format!("event: missed\ndata: {{\"missed\":{missed}}}\n\n").as_bytes());
             self.next = self.next.max(kept.first);
+            let (life, next) = (kept.life, self.next);
+            part.extend_from_slice(
+                format!("id: {life}.{next}\nevent: missed\ndata: {{\"missed\":{missed}}}\n\n").as_bytes(),
+            );
+        } else if self.is_new {
+            // An event without data is none to browsers, and sets the cursor.
+            part.extend_from_slice(format!("id: {}.{}\n\n", kept.life, self.next).as_bytes());
         }
         let from = usize::try_from(self.next - kept.first).unwrap_or(usize::MAX);
         for line in kept.lines.iter().skip(from) {
@@ -211,7 +219,7 @@ impl Follower {
             self.next += 1;
         }
         drop(kept);
-        self.is_lost = false;
+        (self.is_lost, self.is_new) = (false, false);
         (!part.is_empty()).then(|| part.into())
     }
 }
@@ -246,7 +254,7 @@ mod tests {
 
     fn follower(log: &FactLog, next: u64) -> Follower {
         log.lock().followers += 1;
-        Follower { log: log.clone(), next, is_lost: false }
+        Follower { log: log.clone(), next, is_lost: false, is_new: false }
     }
 
     #[test]
@@ -255,15 +263,29 @@ mod tests {
         let mut follower = follower(&log, 0);
         push(&log, 1);
         let first = follower.take().expect("a fact");
-        assert!(first.starts_with(b"id: 5.0\nevent: paused\ndata: {") && follower.take().is_none());
+        assert!(first.starts_with(b"id: 5.1\nevent: paused\ndata: {") && follower.take().is_none());
         push(&log, 200_000);
         let (first, next, bytes) = extent(&log);
         assert!(first > 1 && next == 200_001 && bytes <= KEPT_BYTES);
         let part = follower.take().expect("facts");
-        let missed = format!("event: missed\ndata: {{\"missed\":{}}}\n\nid: 5.{first}\n", first - 1);
+        let missed =
+            format!("id: 5.{first}\nevent: missed\ndata: {{\"missed\":{}}}\n\nid: 5.{}\n", first - 1, first + 1);
         assert!(part.starts_with(missed.as_bytes()) && part.len() <= PART_BYTES);
         while follower.take().is_some() {}
         assert_eq!(follower.next, 200_001);
+    }
+
+    #[test]
+    fn follower_without_a_fact_has_a_cursor_to_come_back_to() {
+        let log = log();
+        push(&log, 2);
+        let mut new = follower(&log, 2);
+        new.is_new = true;
+        assert_eq!(new.take().as_deref(), Some(&b"id: 5.2\n\n"[..]));
+        assert_eq!(new.take(), None);
+        push(&log, 1);
+        let part = follower(&log, 2).take().expect("the fact in between");
+        assert!(part.starts_with(b"id: 5.3\nevent: paused\n"), "{part:?}");
     }
 
     #[test]
@@ -273,13 +295,13 @@ mod tests {
         log.lock().begin();
         assert_eq!(extent(&log), (4, 4, 0));
         let part = follower(&log, 3).take().expect("a word");
-        assert_eq!(&part[..], b"event: missed\ndata: {\"missed\":1}\n\n");
+        assert_eq!(&part[..], b"id: 5.4\nevent: missed\ndata: {\"missed\":1}\n\n");
     }
 
     #[test]
     fn cursor_is_the_one_that_was_shown() {
-        assert_eq!(FactCursor::parse("5.7"), Some(FactCursor { life: 5, next: 8 }));
-        for text in ["", "5", "5.", ".7", "a.1", "5.7.1", "5.18446744073709551615"] {
+        assert_eq!(FactCursor::parse("5.7"), Some(FactCursor { life: 5, next: 7 }));
+        for text in ["", "5", "5.", ".7", "a.1", "5.7.1", "5.18446744073709551616"] {
             assert_eq!(FactCursor::parse(text), None, "{text}");
         }
     }

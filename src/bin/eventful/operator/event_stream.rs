@@ -41,12 +41,12 @@ impl EventStream {
         Ok(ended)
     }
 
-    /// Reads a line. Returns the event that an empty one ends.
+    /// Reads a line. Returns the event that an empty one ends, also one that has nothing but a cursor.
     fn line(&mut self, line: &str) -> Option<SentEvent> {
         if line.is_empty() {
             let ended = std::mem::take(&mut self.open);
             // Comments keep the connection, and are no events.
-            return (!ended.data.is_empty()).then_some(ended);
+            return (!ended.data.is_empty() || !ended.id.is_empty()).then_some(ended);
         }
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
@@ -67,11 +67,10 @@ mod tests {
 
     #[test]
     fn events_are_read_from_parts_of_any_length() {
-        let text =
-            ": no facts\n\nid: 7.1\nevent: accepted\r\ndata: {\"id\":\"ä\"}\n\ndata:a\ndata: b\nretry: 5\nodd\n\n";
+        let text = ": no facts\n\nid: 7.0\n\nid: 7.1\nevent: accepted\r\ndata: {\"id\":\"ä\"}\n\ndata:a\ndata: b\nretry: 5\nodd\n\n";
         let event =
             |id: &str, name: &str, data: &str| SentEvent { id: id.into(), name: name.into(), data: data.into() };
-        let wanted = [event("7.1", "accepted", "{\"id\":\"ä\"}"), event("", "", "a\nb")];
+        let wanted = [event("7.0", "", ""), event("7.1", "accepted", "{\"id\":\"ä\"}"), event("", "", "a\nb")];
         for length in 1..text.len() {
             let mut stream = EventStream::default();
             let parts = text.as_bytes().chunks(length).map(|part| stream.read(part).expect("short"));

@@ -53,7 +53,7 @@ struct Tail<'a> {
     options: &'a TailOptions,
     json: bool,
     shown: u64,
-    /// The cursor of the last fact, shown or not.
+    /// The place behind the last fact, shown or not.
     cursor: Option<String>,
 }
 
@@ -80,6 +80,9 @@ impl Tail<'_> {
     fn show(&mut self, sent: &SentEvent) -> bool {
         if !sent.id.is_empty() {
             self.cursor = Some(sent.id.clone());
+        }
+        if sent.data.is_empty() {
+            return false;
         }
         let fact: Value = serde_json::from_str(&sent.data).unwrap_or_default();
         if !is_wanted(self.options, &fact) {
