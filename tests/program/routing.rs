@@ -89,7 +89,7 @@ async fn target_has_its_own_attempts_timeout_and_secrets() {
     assert_eq!((record["attempt"].as_u64(), sink.count()), (Some(2), 2), "{record}");
     assert!(sink.requests()[0].contains("webhook-signature: v1,"), "{}", sink.requests()[0]);
     let record = server.until("/v1/events/y?source=slow", "failed").await;
-    assert_eq!(record["last_error"], "the command has not ended within 10.0ms", "{record}");
+    assert_eq!(record["last_error"], "the command did not end within 10.0ms", "{record}");
 }
 
 #[tokio::test]
@@ -212,6 +212,7 @@ async fn targets_that_are_not_possible_are_refused() {
         ("backoff = \"1s\"\n[targets.a]\nurl = \"http://h/\"\nbackoff = \"1ms\"", "shorter than that of all"),
         ("[targets.a]\nurl = \"http://h/\"\nbackoff_cap = \"2h\"", "backoff_cap is 2h, and max_retry_after is 1h"),
         ("[targets.a]\nurl = \"http://h/\"\nbackoff = \"2s\"\nbackoff_cap = \"1s\"", "backoff_cap is shorter"),
+        ("[targets.a]\nurl = \"http://h/\"\nprobe_every = \"0s\"", "probe_every is 0"),
         ("[targets.a]\nurl = \"http://h/\"\nheaders = { webhook-id = \"b\" }", "webhook-id is set by this program"),
         ("[targets.a]\nurl = \"http://h/\"\nheaders = { \"a b\" = \"b\" }", "is no name of a header"),
         ("[targets.a]\nurl = \"http://h/\"\nheaders = { a = \"b\\nc\" }", "characters that no header may have"),

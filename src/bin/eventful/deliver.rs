@@ -39,13 +39,23 @@ pub(crate) struct Deliver {
 #[derive(Debug)]
 pub(crate) struct Undelivered {
     pub(crate) failure: Failure,
-    /// True if there was no connection, so that the event had no part in it.
-    pub(crate) is_unreachable: bool,
+    pub(crate) contact: Contact,
+}
+
+/// The part that the target had in a failed delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contact {
+    /// The event cannot be sent, so its target does not know of it.
+    Untried,
+    /// There was no connection, so that the event had no part in it.
+    Unreachable,
+    /// The target had the event.
+    Reached,
 }
 
 impl From<Failure> for Undelivered {
     fn from(failure: Failure) -> Self {
-        Self { failure, is_unreachable: false }
+        Self { failure, contact: Contact::Reached }
     }
 }
 
@@ -67,17 +77,21 @@ impl Deliver {
         &self.url
     }
 
-    /// Posts the event. Ends before `time` does: a timeout that is found here says more than one that the engine finds.
+    /// Posts the event. Waits for a response within `time`, and ends before the run's time does: a timeout that is found
+    /// here says more than one that the engine finds.
     pub(crate) async fn post(&self, event: &Event, attempt: &Attempt, time: Duration) -> Result<(), Undelivered> {
-        let request = self.request(event, attempt, spans::since_epoch()).map_err(Failure::permanent)?;
-        // A tenth is left for the body of the response and for the outcome.
-        let timeout = time - time / 10;
+        let request = self.request(event, attempt, spans::since_epoch());
+        let untried = |error| Undelivered { failure: Failure::permanent(error), contact: Contact::Untried };
+        let request = request.map_err(untried)?;
+        // A tenth of the run's time is left for the body of the response and for the outcome.
+        let left = attempt.remaining();
+        let timeout = time.min(left - left / 10);
         let answer = tokio::time::timeout(timeout, self.client.request(request)).await;
         let answer = answer.map_err(|_| Failure::retry(format_args!("no answer within {timeout:.1?}")))?;
         let (head, body) = answer.map_err(|error| self.unanswered(&error, attempt))?.into_parts();
         let mut said = Vec::new();
         // The answer counts whether or not its body comes to an end.
-        let _read = tokio::time::timeout(time / 20, read_away(body, &mut said)).await;
+        let _read = tokio::time::timeout(left / 20, read_away(body, &mut said)).await;
         Ok(judge(&head, &said, spans::since_epoch())?)
     }
 
@@ -86,7 +100,10 @@ impl Deliver {
         let shortage = if error.is_connect() { Shortage::of_connect(error) } else { None };
         match shortage {
             Some(shortage) => self.shortages.failure(shortage, attempt.number()).into(),
-            None => Undelivered { failure: Failure::retry(client::explain(error)), is_unreachable: error.is_connect() },
+            None => {
+                let contact = if error.is_connect() { Contact::Unreachable } else { Contact::Reached };
+                Undelivered { failure: Failure::retry(client::explain(error)), contact }
+            }
         }
     }
 

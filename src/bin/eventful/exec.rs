@@ -60,14 +60,14 @@ impl Exec {
 
     /// Dropping the future kills the command, and what it has started.
     ///
-    /// Ends a little before the run's time does: a timeout found here has the end of standard error.
-    pub(crate) async fn run(&self, event: &Event, attempt: &Attempt) -> Result<(), Failure> {
+    /// Ends within `time`, and a little before the run's time does: a timeout found here has the end of standard error.
+    pub(crate) async fn run(&self, event: &Event, attempt: &Attempt, time: Duration) -> Result<(), Failure> {
         let group = self.start(event, attempt);
         let mut group = group.map_err(|error| self.unstarted(&error, attempt))?;
         let complaints = group.0.stderr.take().map(|stderr| Complaints::follow(stderr, terminal::pass));
         // Twice the grace is left: once for the last bytes of standard error, once for the outcome.
         let grace = (attempt.remaining() / 20).min(LONGEST_GRACE);
-        let timeout = attempt.remaining().saturating_sub(2 * grace);
+        let timeout = time.min(attempt.remaining().saturating_sub(2 * grace));
         let ended = tokio::time::timeout(timeout, feed(&mut group.0, event.payload())).await;
         if matches!(&ended, Ok(Ok(status)) if status.success()) {
             return Ok(());

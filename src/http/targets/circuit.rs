@@ -45,6 +45,8 @@ pub(super) struct Circuit {
 pub(super) struct OpenCircuit {
     pub(super) since: Timestamp,
     pub(super) next_probe: Timestamp,
+    /// True while a probe is on its way.
+    is_probing: bool,
 }
 
 impl Circuit {
@@ -63,9 +65,20 @@ impl Circuit {
             Some(open) if now < open.next_probe => Err(open.next_probe),
             Some(open) => {
                 open.next_probe = now + self.config.probe_every;
+                if open.is_probing {
+                    return Err(open.next_probe);
+                }
+                open.is_probing = true;
                 Ok(())
             }
             None => Ok(()),
+        }
+    }
+
+    /// Notes that a probe has ended, with a verdict or without.
+    pub(super) fn probe_ended(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.is_probing = false;
         }
     }
 
@@ -87,7 +100,7 @@ impl Circuit {
         if self.open.is_some() || !is_long {
             return false;
         }
-        self.open = Some(OpenCircuit { since: now, next_probe: now + self.config.probe_every });
+        self.open = Some(OpenCircuit { since: now, next_probe: now + self.config.probe_every, is_probing: false });
         self.opened += 1;
         true
     }
@@ -152,8 +165,11 @@ mod tests {
         assert_eq!(circuit.admit(at(100)), Err(at(130)));
         assert!(!circuit.failed("still refused", at(101)), "it is open already");
         assert_eq!(circuit.admit(at(129)), Err(at(130)));
-        assert_eq!(circuit.admit(at(130)), Ok(()));
+        assert_eq!(circuit.admit(at(130)), Err(at(160)), "the one before is still on its way");
+        circuit.probe_ended();
+        assert_eq!(circuit.admit(at(160)), Ok(()));
         assert!(circuit.succeeded());
-        assert_eq!((circuit.admit(at(131)), circuit.failures(), circuit.opened), (Ok(()), (0, ""), 1));
+        circuit.probe_ended();
+        assert_eq!((circuit.admit(at(161)), circuit.failures(), circuit.opened), (Ok(()), (0, ""), 1));
     }
 }

@@ -236,6 +236,9 @@ impl Drop for TargetPass {
     fn drop(&mut self) {
         if let Some(mut target) = self.targets.target(&self.name) {
             target.running -= 1;
+            if self.is_probe {
+                target.circuit.probe_ended();
+            }
         }
     }
 }

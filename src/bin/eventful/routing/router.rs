@@ -174,6 +174,11 @@ fn configured(
         (Some(_), Some(_)) => anyhow::bail!("url and exec are both there: leave one of them out"),
         (None, None) => anyhow::bail!("url or exec is missing: add one of them"),
     };
+    let probe_every = target.circuit().probe_every;
+    anyhow::ensure!(
+        !probe_every.is_zero(),
+        "probe_every is 0: a target that is down would be tried without a pause; write 1s or more"
+    );
     let mut limits = TargetLimits::default();
     (limits.concurrency, limits.circuit) = (target.concurrency, target.circuit());
     let timeout = at_most("timeout", target.timeout.map(|span| span.time()), ("run_timeout", config.run_timeout))?;

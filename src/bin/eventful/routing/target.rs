@@ -7,7 +7,7 @@ use eventful::http::targets::{TargetLimits, TargetWait, Targets};
 use eventful::{Attempt, Backoff, Event, Failure};
 
 use super::work::Work;
-use crate::deliver::Undelivered;
+use crate::deliver::{Contact, Undelivered};
 
 /// The waits of an event whose target is busy, by how often it has waited: short at first, as a place may be free soon,
 /// and no longer than a person would wait to see it continue.
@@ -35,7 +35,7 @@ impl RoutedTarget {
             Err(wait) => return Err(self.wait(&wait, attempt)),
         };
         let time = self.timeout.map_or(attempt.remaining(), |timeout| timeout.min(attempt.remaining()));
-        let Err(Undelivered { failure, is_unreachable }) = self.work.run(event, attempt, time).await else {
+        let Err(Undelivered { failure, contact }) = self.work.run(event, attempt, time).await else {
             pass.succeeded();
             return Ok(());
         };
@@ -43,7 +43,7 @@ impl RoutedTarget {
         match failure.kind() {
             FailureKind::Retry => {
                 // No event is to blame for a target that is not there, or that an open circuit tries by it.
-                let is_blameless = is_unreachable || pass.is_probe();
+                let is_blameless = contact == Contact::Unreachable || pass.is_probe();
                 match pass.failed(error).filter(|_| is_blameless) {
                     Some(until_probe) => {
                         let delay = spread(until_probe, attempt).max(failure.delay().unwrap_or_default());
@@ -52,12 +52,12 @@ impl RoutedTarget {
                     None => Err(self.again(failure, attempt)),
                 }
             }
-            FailureKind::Permanent => {
+            FailureKind::Permanent if contact == Contact::Reached => {
                 pass.succeeded();
                 Err(failure)
             }
-            // Something is short here, which says nothing of the target.
-            FailureKind::Snooze | _ => Err(failure),
+            // Something is short here, or the event cannot be sent, which says nothing of the target.
+            FailureKind::Permanent | FailureKind::Snooze | _ => Err(failure),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{Attempt, Event, Failure};
+use eventful::{Attempt, Event};
 
 use crate::deliver::{Deliver, Undelivered};
 use crate::exec::Exec;
@@ -44,11 +44,7 @@ impl Work {
                 Ok(())
             }
             Self::Deliver(deliver) => deliver.post(event, attempt, time).await,
-            Self::Exec(exec) => match tokio::time::timeout(time, exec.run(event, attempt)).await {
-                Ok(ended) => Ok(ended?),
-                // Dropping it has killed it.
-                Err(_) => Err(Failure::retry(format_args!("the command has not ended within {time:.1?}")).into()),
-            },
+            Self::Exec(exec) => Ok(exec.run(event, attempt, time).await?),
         }
     }
 }
