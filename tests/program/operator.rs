@@ -137,7 +137,7 @@ async fn events_are_discarded_by_status_and_by_id() {
 async fn doctor_says_what_is_wrong_and_what_to_do() {
     let healthy = ServerChild::start(&[]).await;
     let (code, output, _) = ask(&healthy, &["doctor"]).await;
-    assert_eq!((code, output.as_str()), (0, "nothing is wrong\n"));
+    assert_eq!((code, output.as_str()), (0, "nothing is wrong now\n"));
     let (_sink, server) = with_failures().await;
     assert_eq!(ask(&server, &["pause"]).await.1, "paused\n");
     let (code, output, _) = ask(&server, &["doctor"]).await;
@@ -226,6 +226,25 @@ async fn directory_of_a_stopped_server_is_read_and_changed() {
     assert_eq!(sink.count(), 2);
     let (code, _, stderr) = run(&["stats", "--data", home.path().to_str().expect("text")]).await;
     assert!(code == 1 && stderr.contains("there is no journal in it"), "{stderr}");
+}
+
+#[tokio::test]
+async fn reading_a_directory_fails_no_event_whose_run_was_cut() {
+    let home = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| home.path().join(name).to_str().expect("text").to_owned();
+    let (data, calls, go) = (path("data"), path("calls"), path("go"));
+    // The twelfth attempt hangs: more than the ten of a server without options.
+    let work =
+        format!("echo >>{calls}; [ $(wc -l <{calls}) -lt 12 ] || until [ -e {go} ]; do sleep .01; done; exit 75");
+    let options = ["--data", &data, "--max-attempts", "50", "--exec", &work];
+    let server = ServerChild::start(&options).await;
+    server.submit("a", "/v1/events", "x").await;
+    server.until_answer("/v1/events/a", 200, "\"attempt\":12").await;
+    server.kill().await;
+    fs::write(&go, "").expect("a file");
+    let (_, output, stderr) = run(&["ls", "--data", &data, "--json"]).await;
+    let record = &values(&output)[0];
+    assert_eq!((&record["status"], &record["attempt"]), (&"failed_retry".into(), &12.into()), "{stderr}");
 }
 
 #[tokio::test]

@@ -177,6 +177,8 @@ async fn open(directory: &Path) -> anyhow::Result<Eventful> {
     (config.max_records, config.max_pending) = (1 << 30, 1 << 30);
     (config.max_bytes, config.max_failed_bytes) = (usize::MAX, usize::MAX);
     config.retention = Duration::from_secs(u32::MAX.into());
+    // A run that was cut is judged at the opening, and no event may fail by fewer attempts than its server gives it.
+    config.max_attempts = u32::MAX;
     let store = DiskStore::new(directory);
     let builder = Eventful::builder().config(config).without_runs().journal(store, Durability::default());
     let opened = builder.open(|_: Event, _: Attempt| async { Err::<(), _>(Failure::snooze(Duration::ZERO)) }).await;

@@ -166,11 +166,12 @@ async fn doctor(backend: &Backend, json: bool) -> anyhow::Result<ExitCode> {
     };
     let findings = symptoms.findings();
     for finding in &findings {
-        let value = json!({ "wrong": finding.wrong, "remedy": finding.remedy });
+        let value = json!({ "wrong": finding.wrong, "remedy": finding.remedy, "now": finding.is_now });
         print(json, &value, &format!("{}\n    {}", finding.wrong, finding.remedy));
     }
-    if findings.is_empty() && !json {
-        say("nothing is wrong");
+    let is_wrong = findings.iter().any(|finding| finding.is_now);
+    if !is_wrong && !json {
+        say("nothing is wrong now");
     }
-    Ok(ExitCode::from(u8::from(!findings.is_empty())))
+    Ok(ExitCode::from(u8::from(is_wrong)))
 }

@@ -18,10 +18,17 @@ pub(super) struct Symptoms {
 pub(super) struct Diagnosis {
     pub(super) wrong: String,
     pub(super) remedy: String,
+    /// True if it is wrong now; else it has happened since the server started.
+    pub(super) is_now: bool,
 }
 
 fn finding(wrong: impl Into<String>, remedy: impl Into<String>) -> Diagnosis {
-    Diagnosis { wrong: wrong.into(), remedy: remedy.into() }
+    Diagnosis { wrong: wrong.into(), remedy: remedy.into(), is_now: true }
+}
+
+/// A finding from the time since the start.
+fn past(wrong: impl Into<String>, remedy: impl Into<String>) -> Diagnosis {
+    Diagnosis { is_now: false, ..finding(wrong, remedy) }
 }
 
 impl Symptoms {
@@ -89,20 +96,20 @@ impl Symptoms {
                 "bytes" => "raise max_bytes, or redrive and discard what failed",
                 _ => "make room on the disk of the journal",
             };
-            found.push(finding(format!("{count} events were refused since the start: no room by {reason}"), remedy));
+            found.push(past(format!("{count} events were refused since the start: no room by {reason}"), remedy));
         }
         for (name, what) in [("dispatcher_restarts_total", "the dispatcher"), ("sweeper_restarts_total", "the sweeper")]
         {
             let count = self.number(name, None);
             if count > 0 {
                 let remedy = "a handler that blocks threads, or a bug: see the log";
-                found.push(finding(format!("{what} was restarted {count} times since the start"), remedy));
+                found.push(past(format!("{what} was restarted {count} times since the start"), remedy));
             }
         }
         let conflicts = self.number("events_conflicted_total", None);
         if conflicts > 0 {
             let remedy = "a sender gives one id to two payloads: exclude what changes, or have conflicts quarantined";
-            found.push(finding(format!("{conflicts} conflicts since the start"), remedy));
+            found.push(past(format!("{conflicts} conflicts since the start"), remedy));
         }
         found
     }
