@@ -44,12 +44,17 @@ fn documents_link_to_files_that_exist() {
         assert!(documents.iter().any(|document| document.path == expected), "{expected} was not read");
     }
     for SourceFile { path, text, .. } in &documents {
-        let broken = links::broken(path, text, |file| root.join(file).exists());
+        let broken = links::broken(path, text, |file| {
+            let file = root.join(file);
+            if file.is_dir() { Some(String::new()) } else { std::fs::read_to_string(file).ok() }
+        });
         assert!(broken.is_empty(), "\n{}", broken.join("\n"));
     }
-    let text = "[a](../src/a.rs) [b](b.md#part) [c](#part) [d](https://d.example/) [`e`](e.rs)";
-    let broken = links::broken("docs/X.md", text, |file| file.ends_with("b.md"));
-    assert_eq!(broken, ["docs/X.md: no file is at ../src/a.rs", "docs/X.md: no file is at e.rs"]);
+    let text =
+        "[a](../src/a.rs) [b](b.md#a-part-1) [c](#part) [d](https://d.example/) [`e`](e.rs)\n# Part\n[f](b.md#f)";
+    let broken = links::broken("docs/X.md", text, |file| file.ends_with("b.md").then(|| "## A part: 1".to_owned()));
+    let wanted = ["no file is at ../src/a.rs", "no file is at e.rs", "no heading is at b.md#f"];
+    assert_eq!(broken, wanted.map(|problem| format!("docs/X.md: {problem}")));
 }
 
 #[test]
