@@ -31,8 +31,9 @@
 //! same, and a conflict if it is another.
 //!
 //! Being stored and being scheduled are two things. A record that waits is in one of four places: *delayed* until
-//! its time comes; *gated* while as many of its type run as may; in the *line*, first in, first out; or *queued*, which means that a *ticket* for it is in the
-//! channel to the dispatcher. Tickets may be lost at any time. Their records return to the line, so no event is.
+//! its time comes; *gated* while its group or its type has as many runs as it may; in the *line*, first in, first out;
+//! or *queued*, which means that a *ticket* for it is in the channel to the dispatcher. Tickets may be lost at any
+//! time. Their records return to the line, so no event is.
 //!
 //! The dispatcher presents a ticket and gets a *run*: one call of your handler. Only the current run of a record can
 //! end it, so a handler that returns after its time is up changes nothing. What fails is retried later, with

@@ -226,7 +226,7 @@ pub struct Gauges {
     pub line: u64,
     /// Waiting records that are not yet eligible.
     pub delayed: u64,
-    /// Waiting records that are eligible and wait at the gate of their type policy.
+    /// Waiting records that are eligible and wait at the gate of their group or of their type.
     pub gated: u64,
     /// Runs in flight.
     pub inflight: u64,

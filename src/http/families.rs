@@ -98,7 +98,11 @@ fn gauges(stats: &Stats) -> Vec<MetricFamily<'_>> {
         family("backlog_queued", "Records with a ticket in the channel.", Gauge(gauges.queued)),
         family("line_length", "Records that are eligible and wait for a ticket.", Gauge(gauges.line)),
         family("delayed", "Records that wait for their time.", Gauge(gauges.delayed)),
-        family("gated", "Records that wait for the limit of their type policy.", Gauge(gauges.gated)),
+        family(
+            "gated",
+            "Records that are due and wait for their group, or for the limit of their type.",
+            Gauge(gauges.gated),
+        ),
         family("processing_inflight", "Runs in flight.", Gauge(gauges.inflight)),
         family("event_bytes", "Bytes of the events that are not terminal.", Gauge(gauges.bytes)),
         family("failed_bytes", "Bytes of the failed events, with their errors.", Gauge(gauges.failed_bytes)),
