@@ -7,7 +7,8 @@
 //! | `tls` | connections in TLS (feature `tls`) |
 //! | `calls`, `routes`, `front`, `front_config` | the routes of calls, and the state that all handlers share |
 //! | `door`, `hosts`, `cors`, `proxies`, `access`, `budget` | the checks of hosts, sites and tokens, and a bound on the bytes of all requests |
-//! | `submit`, `header_form`, `envelope`, `cloud_events`, `members` | single events, in each form |
+//! | `submit`, `header_form`, `envelope`, `members` | single events, in each form |
+//! | [`cloud_events`] | events as CloudEvents, on the way in and out |
 //! | `body`, `coding`, `start`, `taken` | bodies, their encoding, the start of a delayed event, the response |
 //! | [`sources`] | webhooks as their senders send them, verified |
 //! | [`webhook`], `signer` | the identity of an event on its way to another service, and the signature of a delivery |
@@ -33,7 +34,7 @@ mod batch;
 mod body;
 mod budget;
 mod calls;
-mod cloud_events;
+pub mod cloud_events;
 mod coding;
 mod cors;
 mod door;

@@ -127,7 +127,7 @@ impl Front {
             Some(CloudEventsMode::Batch) => {
                 cloud_events::batch(&text).map(SubmittedBody::Batch).map_err(Problem::invalid)
             }
-            Some(CloudEventsMode::Structured) => single(cloud_events::structured(&text)),
+            Some(CloudEventsMode::Structured) => single(cloud_events::read_structured(&text)),
             Some(CloudEventsMode::Binary) => single(cloud_events::binary(&head.headers, text)),
         }
     }

@@ -4,6 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use cloudevents::AttributesReader as _;
+use eventful::http::Signer;
+use eventful::http::sources::Secret;
 use eventful::journal::DiskStore;
 use eventful::{Attempt, Durability, Event, Eventful, Timestamp, clock::ManualClock};
 
@@ -279,6 +282,42 @@ async fn failed_attempts_are_in_the_log() {
         let line = server.logs(what).await;
         assert!(line.contains(level) && line.contains(r#"key="a-1""#) && line.contains(why), "{line}");
     }
+}
+
+#[tokio::test]
+async fn delivery_is_a_cloud_event_in_the_form_that_is_chosen() {
+    let sink = Sink::start(&[]).await;
+    let home = tempfile::tempdir().expect("a directory");
+    let secret = home.path().join("secret");
+    std::fs::write(&secret, "whsec_YWJj").expect("a file");
+    let secret = secret.to_str().expect("text");
+    for form in ["cloudevents-binary", "cloudevents-structured"] {
+        let options = ["--deliver", &sink.url, "--deliver-as", form, "--deliver-secret-file", secret];
+        let server = ServerChild::start(&options).await;
+        let target = "/v1/events?source=/shop&type=order.paid&attributes=subject=17%2525";
+        server.submit_with("a 1", target, "content-type: application/json\r\n", r#"{"n": 1.50}"#).await;
+        server.until("/v1/events/a%201?source=/shop", "completed").await;
+    }
+    let requests = sink.requests();
+    let [binary, structured] = <[String; 2]>::try_from(requests).expect("two");
+    for header in
+        ["ce-specversion: 1.0", "ce-id: a%201", "ce-source: /shop", "ce-type: order.paid", "ce-subject: 17%25"]
+    {
+        assert!(binary.contains(&format!("{header}\r\n")), "{header} in {binary}");
+    }
+    assert!(binary.contains("content-type: application/json\r\n") && binary.ends_with("\r\n\r\n{\"n\": 1.50}"));
+    let (head, body) = structured.split_once("\r\n\r\n").expect("a body");
+    assert!(head.contains("content-type: application/cloudevents+json; charset=utf-8") && !head.contains("ce-id"));
+    let event: cloudevents::Event = serde_json::from_str(body).expect("a CloudEvent");
+    assert_eq!((event.id(), event.source().as_str(), event.ty()), ("a 1", "/shop", "order.paid"));
+    assert_eq!((event.subject(), event.datacontenttype()), (Some("17%"), Some("application/json")));
+    assert!(body.contains("\"data\":{\"n\": 1.50}"), "byte for byte: {body}");
+    // The signature is of what is sent.
+    let field =
+        |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).expect("a header");
+    let time = field("webhook-timestamp").parse().expect("seconds");
+    let signer = Signer::new(&[Secret::new("whsec_YWJj")]).expect("a signer");
+    assert_eq!(field("webhook-signature"), signer.header(field("webhook-id"), time, body.as_bytes()));
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -77,7 +77,8 @@ async fn target_has_its_own_attempts_timeout_and_secrets() {
     fs::write(&secret, "whsec_YWJj").expect("a file");
     let sink = Sink::start(&["500 No", "500 No", "500 No"]).await;
     let (_home, server) = serve(&format!(
-        "[targets.a]\nurl = {:?}\nmax_attempts = 2\nbackoff = \"3ms\"\nsecrets = [{{ file = {secret:?} }}]\n\
+        "deliver_as = \"cloudevents-structured\"\n[targets.a]\nurl = {:?}\ndeliver_as = \"cloudevents-binary\"\n\
+         max_attempts = 2\nbackoff = \"3ms\"\nsecrets = [{{ file = {secret:?} }}]\n\
          [targets.slow]\nexec = \"sleep 100\"\ntimeout = \"10ms\"\nmax_attempts = 1\n\
          [[routes]]\nsource = \"slow\"\ntarget = \"slow\"\n[[routes]]\ntarget = \"a\"\n",
         sink.url
@@ -87,7 +88,9 @@ async fn target_has_its_own_attempts_timeout_and_secrets() {
     server.submit("y", "/v1/events?source=slow", "x").await;
     let record = server.until("/v1/events/x", "failed").await;
     assert_eq!((record["attempt"].as_u64(), sink.count()), (Some(2), 2), "{record}");
-    assert!(sink.requests()[0].contains("webhook-signature: v1,"), "{}", sink.requests()[0]);
+    for header in ["webhook-signature: v1,", "ce-id: x\r\n"] {
+        assert!(sink.requests()[0].contains(header), "{}", sink.requests()[0]);
+    }
     let record = server.until("/v1/events/y?source=slow", "failed").await;
     assert_eq!(record["last_error"], "the command did not end within 10.0ms", "{record}");
 }
@@ -205,7 +208,7 @@ async fn targets_that_are_not_possible_are_refused() {
         ("[targets.a]\nurl = \"http://h/\"\nexec = \"true\"", "targets.a: url and exec are both there"),
         ("[targets.a]\nurl = \"h\"", "targets.a: url: the scheme is missing"),
         ("[targets.a]\nexec = \" \"", "targets.a: exec: the command is empty"),
-        ("[targets.a]\nexec = \"true\"\nheaders = { a = \"b\" }", "headers and secrets are for a url"),
+        ("[targets.a]\nexec = \"true\"\nheaders = { a = \"b\" }", "headers, secrets and deliver_as are for a url"),
         ("[targets.a]\nurl = \"http://h/\"\ntimeout = \"1m\"", "timeout is 1m, and run_timeout is 30s"),
         ("[targets.a]\nurl = \"http://h/\"\nmax_attempts = 11", "max_attempts is 11, and max_attempts of all is 10"),
         ("[targets.a]\nurl = \"http://h/\"\nmax_attempts = 0", "no event would ever be delivered"),
@@ -213,6 +216,8 @@ async fn targets_that_are_not_possible_are_refused() {
         ("[targets.a]\nurl = \"http://h/\"\nbackoff_cap = \"2h\"", "backoff_cap is 2h, and max_retry_after is 1h"),
         ("[targets.a]\nurl = \"http://h/\"\nbackoff = \"2s\"\nbackoff_cap = \"1s\"", "backoff_cap is shorter"),
         ("[targets.a]\nurl = \"http://h/\"\nprobe_every = \"0s\"", "probe_every is 0"),
+        ("[targets.a]\nexec = \"true\"\ndeliver_as = \"webhook\"", "deliver_as are for a url"),
+        ("[targets.a]\nurl = \"http://h/\"\ndeliver_as = \"xml\"", "unknown variant `xml`"),
         ("[targets.a]\nurl = \"http://h/\"\nheaders = { webhook-id = \"b\" }", "webhook-id is set by this program"),
         ("[targets.a]\nurl = \"http://h/\"\nheaders = { \"a b\" = \"b\" }", "is no name of a header"),
         ("[targets.a]\nurl = \"http://h/\"\nheaders = { a = \"b\\nc\" }", "characters that no header may have"),

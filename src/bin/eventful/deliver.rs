@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use clap::ValueEnum;
 use eventful::http::sources::forwarded_headers;
-use eventful::http::{Signer, webhook};
+use eventful::http::{Signer, cloud_events, webhook};
 use eventful::{Attempt, Event, Failure};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
@@ -13,12 +14,26 @@ use hyper::header::{
 };
 use hyper::http::response::Parts;
 use hyper::{Method, Request, StatusCode};
+use serde::Deserialize;
 
 use crate::client::{self, HttpClient};
 use crate::excerpt;
 use crate::shortage::{Shortage, Shortages};
 use crate::spans;
 use crate::url::HttpUrl;
+
+/// The form of a delivery.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DeliveryForm {
+    /// The payload, with headers that say which event it is
+    #[default]
+    Webhook,
+    /// The same, and the headers ce-… of CloudEvents 1.0 in binary mode
+    CloudeventsBinary,
+    /// A JSON object with event and payload, as CloudEvents 1.0 has it in structured mode
+    CloudeventsStructured,
+}
 
 /// Posts each event to one URL.
 ///
@@ -31,6 +46,7 @@ pub(crate) struct Deliver {
     signer: Option<Signer>,
     /// Headers of each delivery.
     headers: Vec<(HeaderName, HeaderValue)>,
+    form: DeliveryForm,
     client: HttpClient,
     shortages: Shortages,
 }
@@ -65,12 +81,19 @@ const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
 impl Deliver {
     pub(crate) fn new(url: HttpUrl, signer: Option<Signer>) -> anyhow::Result<Self> {
-        Ok(Self { client: HttpClient::new(url.uri())?, url, signer, headers: Vec::new(), shortages: Shortages::new() })
+        let client = HttpClient::new(url.uri())?;
+        let (headers, form) = (Vec::new(), DeliveryForm::default());
+        Ok(Self { client, url, signer, headers, form, shortages: Shortages::new() })
     }
 
     /// With these headers in each delivery. They replace headers that events bring.
     pub(crate) fn with_headers(self, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
         Self { headers, ..self }
+    }
+
+    /// In this form.
+    pub(crate) fn with_form(self, form: DeliveryForm) -> Self {
+        Self { form, ..self }
     }
 
     pub(crate) const fn url(&self) -> &HttpUrl {
@@ -113,7 +136,11 @@ impl Deliver {
         attempt: &Attempt,
         now: Duration,
     ) -> Result<Request<Full<Bytes>>, InvalidHeaderValue> {
-        let mut request = Request::new(Full::new(event.payload().clone()));
+        let body = match self.form {
+            DeliveryForm::Webhook | DeliveryForm::CloudeventsBinary => event.payload().clone(),
+            DeliveryForm::CloudeventsStructured => cloud_events::structured(event).into(),
+        };
+        let mut request = Request::new(Full::new(body.clone()));
         *request.method_mut() = Method::POST;
         request.uri_mut().clone_from(self.url.uri());
         let headers = request.headers_mut();
@@ -127,7 +154,7 @@ impl Deliver {
         }
         let id = webhook::id(event.key());
         if let Some(signer) = &self.signer {
-            headers.insert("webhook-signature", signer.header(&id, now.as_secs(), event.payload()).try_into()?);
+            headers.insert("webhook-signature", signer.header(&id, now.as_secs(), &body).try_into()?);
         }
         headers.insert("webhook-id", id.try_into()?);
         headers.insert("webhook-timestamp", now.as_secs().into());
@@ -147,6 +174,17 @@ impl Deliver {
         }
         if let Some(scheduled_for) = webhook::scheduled_for(event) {
             headers.insert("eventful-scheduled-for", scheduled_for.try_into()?);
+        }
+        if self.form == DeliveryForm::CloudeventsStructured {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(cloud_events::CONTENT_TYPE));
+            return Ok(request);
+        }
+        if self.form == DeliveryForm::CloudeventsBinary {
+            for (name, value) in cloud_events::headers(event) {
+                // The name of an attribute is lower-case letters and digits, so that only its length can be too much.
+                let Ok(name) = HeaderName::try_from(name) else { continue };
+                headers.insert(name, value.try_into()?);
+            }
         }
         if let Some(content_type) = event.content_type() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_bytes(content_type.as_bytes())?);

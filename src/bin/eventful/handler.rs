@@ -32,7 +32,8 @@ impl Chosen {
             );
             return Ok(Self::Pull(LeaseDesk::new()));
         }
-        let default = DefaultTarget { url: options.deliver.clone(), exec: options.exec.clone() };
+        let default =
+            DefaultTarget { url: options.deliver.clone(), form: options.deliver_as, exec: options.exec.clone() };
         let router = EventRouter::new(default, (&tables.targets, &tables.routes), signer.as_ref(), config)?;
         Ok(Self::Route(Box::new(router)))
     }

@@ -13,6 +13,7 @@ use eventful::{
 };
 
 use crate::access::AccessOptions;
+use crate::deliver::DeliveryForm;
 use crate::groups::GroupFlag;
 use crate::log::{LogFormat, LogLevels};
 use crate::operator::options::{BackendOptions, OperatorCall};
@@ -155,6 +156,9 @@ pub(crate) struct ServeOptions {
     /// Handle each event by an HTTP POST to this URL
     #[arg(long, env = "EVENTFUL_DELIVER", value_name = "URL", value_parser = Unrepeated(HttpUrl::parse), conflicts_with = "exec")]
     pub(crate) deliver: Option<HttpUrl>,
+    /// The form of deliveries
+    #[arg(long, env = "EVENTFUL_DELIVER_AS", value_enum, default_value_t = DeliveryForm::default(), value_name = "FORM")]
+    pub(crate) deliver_as: DeliveryForm,
     /// Handle each event by this shell command, with the payload on its standard input
     #[arg(long, env = "EVENTFUL_EXEC", value_name = "CMD", value_parser = Unrepeated(ShellCommand::parse))]
     pub(crate) exec: Option<ShellCommand>,

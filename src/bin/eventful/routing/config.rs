@@ -8,6 +8,7 @@ use eventful::http::sources::SecretRef;
 use eventful::http::targets::CircuitConfig;
 use serde::Deserialize;
 
+use crate::deliver::DeliveryForm;
 use crate::spans;
 
 /// A target: one table `[targets.NAME]`.
@@ -16,6 +17,8 @@ use crate::spans;
 pub(crate) struct TargetConfig {
     /// The URL to which events are posted.
     pub(crate) url: Option<String>,
+    /// The form of a delivery to the URL: that of all by default.
+    pub(crate) deliver_as: Option<DeliveryForm>,
     /// The shell command that is run on each event, instead of a URL.
     pub(crate) exec: Option<String>,
     /// Attempts at the same time.

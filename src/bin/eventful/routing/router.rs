@@ -14,7 +14,7 @@ use super::config::{HeaderSource, RouteConfig, TargetConfig};
 use super::route::Route;
 use super::target::RoutedTarget;
 use super::work::Work;
-use crate::deliver::Deliver;
+use crate::deliver::{Deliver, DeliveryForm};
 use crate::exec::Exec;
 use crate::shell::ShellCommand;
 use crate::url::HttpUrl;
@@ -36,6 +36,8 @@ pub(crate) struct EventRouter {
 #[derive(Debug, Default)]
 pub(crate) struct DefaultTarget {
     pub(crate) url: Option<HttpUrl>,
+    /// The form of deliveries, also to other targets that have none of their own.
+    pub(crate) form: DeliveryForm,
     pub(crate) exec: Option<ShellCommand>,
 }
 
@@ -57,10 +59,15 @@ impl EventRouter {
                 name != DEFAULT,
                 "targets.{DEFAULT}: this is the name of the target of --deliver and --exec"
             );
-            all.push(configured(name, target, signer, config).map_err(|why| why.context(format!("targets.{name}")))?);
+            all.push(
+                configured(name, target, (signer, default.form), config)
+                    .map_err(|why| why.context(format!("targets.{name}")))?,
+            );
         }
         let work = match default {
-            DefaultTarget { url: Some(url), .. } => Some(Work::Deliver(Box::new(Deliver::new(url, signer.cloned())?))),
+            DefaultTarget { url: Some(url), form, .. } => {
+                Some(Work::Deliver(Box::new(Deliver::new(url, signer.cloned())?.with_form(form))))
+            }
             DefaultTarget { exec: Some(command), .. } => Some(Work::Exec(Exec::new(command))),
             // Events that no route fits would seem to be done.
             DefaultTarget { .. } => all.is_empty().then_some(Work::Log),
@@ -156,17 +163,18 @@ pub(crate) fn refuse_quarantined(event: &Event) -> Result<(), Failure> {
 fn configured(
     name: &str,
     target: &TargetConfig,
-    signer: Option<&Signer>,
+    (signer, form): (Option<&Signer>, DeliveryForm),
     config: &Config,
 ) -> anyhow::Result<RoutedTarget> {
     let work = match (&target.url, &target.exec) {
         (Some(url), None) => {
             let url = HttpUrl::parse(url).map_err(|wrong| anyhow::anyhow!("url: {wrong}"))?;
             let own = own_signer(&target.secrets)?;
-            Work::Deliver(Box::new(Deliver::new(url, own.or_else(|| signer.cloned()))?.with_headers(headers(target)?)))
+            let deliver = Deliver::new(url, own.or_else(|| signer.cloned()))?.with_headers(headers(target)?);
+            Work::Deliver(Box::new(deliver.with_form(target.deliver_as.unwrap_or(form))))
         }
-        (None, Some(_)) if !target.headers.is_empty() || !target.secrets.is_empty() => {
-            anyhow::bail!("headers and secrets are for a url, and this target has exec: leave them out")
+        (None, Some(_)) if !target.headers.is_empty() || !target.secrets.is_empty() || target.deliver_as.is_some() => {
+            anyhow::bail!("headers, secrets and deliver_as are for a url, and this target has exec: leave them out")
         }
         (None, Some(command)) => {
             Work::Exec(Exec::new(ShellCommand::parse(command).map_err(|wrong| anyhow::anyhow!("exec: {wrong}"))?))

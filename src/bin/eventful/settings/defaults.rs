@@ -43,6 +43,7 @@ const TABLES: &str = r#"
 # targets, and neither deliver nor exec, an event that no route fits fails.
 # [targets.billing]
 # url = "https://billing.example/hook"
+# deliver_as = "cloudevents-binary"
 # concurrency = 8
 # timeout = "10s"
 # max_attempts = 5

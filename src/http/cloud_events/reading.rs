@@ -1,4 +1,4 @@
-//! Events as CloudEvents 1.0 has them, in the modes of its HTTP binding: binary, structured, and a batch of structured ones.
+//! Requests that hold CloudEvents.
 //!
 //! Source and id are the key, so an event is the same one in whichever mode it comes. Data that is JSON is compared in its
 //! canonical form, since a program that reads and writes it keeps its meaning, and not its bytes.
@@ -12,20 +12,15 @@ use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::members::Members;
-use super::sources::{InvalidJson, canonical_digest};
-use super::{base64, webhook};
+use super::{PREFIX, VERSION, essence, is_json, is_name};
 use crate::engine::{Algorithm, Digest, Event, InvalidEvent, InvalidKey, Key};
-
-/// The version that is understood.
-const VERSION: &str = "1.0";
-
-/// The prefix of the headers of binary mode.
-const PREFIX: &str = "ce-";
+use crate::http::members::Members;
+use crate::http::sources::{InvalidJson, canonical_digest};
+use crate::http::{base64, webhook};
 
 /// The mode in which a request holds CloudEvents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CloudEventsMode {
+pub(in crate::http) enum CloudEventsMode {
     Binary,
     Structured,
     Batch,
@@ -33,7 +28,7 @@ pub(super) enum CloudEventsMode {
 
 /// The reason why a request holds no CloudEvents.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InvalidCloudEvent {
+pub(in crate::http) enum InvalidCloudEvent {
     #[error("not a CloudEvent: {0}")]
     Json(#[from] serde_json::Error),
     #[error("the specversion is {0:?}: send CloudEvents 1.0")]
@@ -61,7 +56,7 @@ pub(super) enum InvalidCloudEvent {
 }
 
 /// Returns the mode in which a request holds CloudEvents; `None` when it holds none.
-pub(super) fn mode(headers: &HeaderMap) -> Option<CloudEventsMode> {
+pub(in crate::http) fn mode(headers: &HeaderMap) -> Option<CloudEventsMode> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match essence(content_type).as_str() {
         "application/cloudevents+json" => Some(CloudEventsMode::Structured),
@@ -72,7 +67,7 @@ pub(super) fn mode(headers: &HeaderMap) -> Option<CloudEventsMode> {
 }
 
 /// The event of a request in binary mode.
-pub(super) fn binary(headers: &HeaderMap, body: Bytes) -> Result<Event, InvalidCloudEvent> {
+pub(in crate::http) fn binary(headers: &HeaderMap, body: Bytes) -> Result<Event, InvalidCloudEvent> {
     let mut parts = Parts::default();
     for (name, value) in headers {
         // Other headers are those of HTTP, and no part of the event.
@@ -87,12 +82,12 @@ pub(super) fn binary(headers: &HeaderMap, body: Bytes) -> Result<Event, InvalidC
 }
 
 /// The event in a JSON text.
-pub(super) fn structured(text: &[u8]) -> Result<Event, InvalidCloudEvent> {
+pub(in crate::http) fn structured(text: &[u8]) -> Result<Event, InvalidCloudEvent> {
     of_members(serde_json::from_slice(text)?)
 }
 
 /// The events in a JSON array, each for itself.
-pub(super) fn batch(text: &[u8]) -> Result<Vec<Result<Event, InvalidCloudEvent>>, InvalidCloudEvent> {
+pub(in crate::http) fn batch(text: &[u8]) -> Result<Vec<Result<Event, InvalidCloudEvent>>, InvalidCloudEvent> {
     // Raw, so that one bad event does not refuse the others.
     let items: Vec<&RawValue> = serde_json::from_slice(text)?;
     Ok(items.into_iter().map(|item| structured(item.get().as_bytes())).collect())
@@ -154,8 +149,7 @@ struct Parts(Vec<(String, String)>);
 
 impl Parts {
     fn add(&mut self, name: &str, text: String) -> Result<(), InvalidCloudEvent> {
-        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        if name.is_empty() || !name.bytes().all(is_plain) {
+        if !is_name(name) {
             return Err(InvalidCloudEvent::Name(name.to_string()));
         }
         if self.0.iter().any(|(known, _)| known == name) {
@@ -189,13 +183,4 @@ impl Parts {
         }
         self.0.into_iter().try_fold(event, |event, (name, text)| Ok(event.with_attribute(&name, &text)?))
     }
-}
-
-fn essence(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-fn is_json(content_type: &str) -> bool {
-    let essence = essence(content_type);
-    essence.ends_with("/json") || essence.ends_with("+json")
 }
