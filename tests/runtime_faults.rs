@@ -407,4 +407,5 @@ async fn break_it(eventful: &Eventful) {
 
 async fn until_completed(eventful: &Eventful, count: u64) {
     until("all are completed", || stats(eventful).engine.gauges.records(Status::Completed) == count).await;
+    eventful.check().expect("every invariant holds");
 }

@@ -4,6 +4,7 @@ use std::vec::Vec;
 
 use super::handle::Eventful;
 use super::shared::Shared;
+use crate::engine::Violation;
 use crate::node::{Node, Readiness, Stats, Unavailable};
 
 impl Eventful {
@@ -31,6 +32,28 @@ impl Eventful {
     /// [`Unavailable::Broken`]
     pub fn shard_stats(&self) -> Result<Vec<Stats>, Unavailable> {
         self.shards.all().map(|shared| shared.stats()).collect()
+    }
+
+    /// Verifies every invariant of the engine by a recount of all records: for tests, as callers wait meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation`] names the first invariant that does not hold.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use eventful::{Attempt, Event, Eventful};
+    ///
+    /// let eventful = Eventful::builder().start(async |_: Event, _: Attempt| Ok(()))?;
+    /// eventful.submit(Event::with_id("a", "x")?).await?;
+    /// eventful.check()?;
+    /// # eventful.shutdown(None).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check(&self) -> Result<(), Violation> {
+        self.shards.all().try_for_each(|shared| shared.read(|node, _| node.engine().check()))
     }
 
     /// Waits until everything that was decided so far is durable, at most the journal's `answer_timeout`. Returns at

@@ -174,6 +174,7 @@ pub(crate) async fn until_time(what: &str, mut reached: impl FnMut() -> bool) {
 
 pub(crate) async fn until_status(eventful: &Eventful, id: &str, wanted: Status) {
     until(&format!("{id} is {wanted}"), || status(eventful, id) == Some(wanted)).await;
+    eventful.check().expect("every invariant holds");
 }
 
 /// Lets every task that can run do so, without time passing.
@@ -190,4 +191,5 @@ pub(crate) async fn until_at_rest(eventful: &Eventful) {
         stats.workers_running == 0 && stats.permits_free == eventful.config().concurrency.get() as u64
     })
     .await;
+    eventful.check().expect("every invariant holds");
 }

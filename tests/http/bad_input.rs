@@ -462,6 +462,7 @@ async fn refuse(rows: Vec<Row>) {
     assert_eq!((stats.engine.facts.accepted, stats.unsynced), (before, 0), "nothing was taken");
     let (facts, gauges) = (&stats.engine.facts, &stats.engine.gauges);
     assert_eq!(facts.accepted, gauges.records_total(), "the numbers agree");
+    server.eventful.check().expect("every invariant holds");
     let event = Event::with_id("after", "x").expect("an event");
     server.eventful.submit(event).await.expect("it is taken");
     assert_eq!(server.get("/v1/events/after").await.status, 200);
