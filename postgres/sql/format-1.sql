@@ -34,12 +34,14 @@ CREATE TABLE eventful.frame (
 -- Frames do not compress well, and are read whole: the server need not try.
 ALTER TABLE eventful.frame ALTER COLUMN body SET STORAGE EXTERNAL;
 
+-- A snapshot is there once the row of its last part is; parts of another writing than that row's are left over.
 CREATE TABLE eventful.snapshot (
     shard int2,
     at int8,
     part int4,
     last bool NOT NULL,
     body bytea NOT NULL,
+    writing int8 NOT NULL,
     PRIMARY KEY (shard, at, part)
 );
 ALTER TABLE eventful.snapshot ALTER COLUMN body SET STORAGE EXTERNAL;

@@ -8,17 +8,15 @@ use tokio_postgres::types::{FromSql, Type};
 
 use crate::blocking::Blocking;
 use crate::columns::{number, number_of, sequence};
+use crate::leftovers::{KeptRows, Leftovers};
 use crate::link::{Certainty, Link, Undone};
 use crate::session::Parameters;
 use crate::settings::{CurrentGuarantee, Guarantee, ServerSettings};
 use crate::statements;
 
-/// The most bytes of a frame or a part. `pg_dump` writes twice as many, in hexadecimal, and a message of the server
-/// has 1 GiB at most.
-pub(crate) const LIMIT_BYTES: usize = 256 << 20;
-
-/// Frames that one statement takes away: it keeps its transaction to some tens of milliseconds.
-const TRIMMED_AT_ONCE: i64 = 1000;
+/// The most bytes of a frame or a part. A statement, its result, the record in the server's log and the copies of all three
+/// in memory have this size several times at once, in each shard; a slow server must take one within half of a lease.
+pub(crate) const LIMIT_BYTES: usize = 16 << 20;
 
 /// The number of an opening of a shard. It rises with each.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +33,9 @@ pub(crate) struct PostgresJournal {
     extent: Extent,
     /// The snapshot of which some parts were put, and how many.
     unfinished: Option<(Sequence, u32)>,
+    /// Snapshots that were begun, the one of which parts are put now included.
+    begun: u32,
+    leftovers: RefCell<Leftovers>,
     takes_one_copy: bool,
     guarantee: CurrentGuarantee,
     /// The reason why it takes no more calls.
@@ -46,12 +47,24 @@ impl PostgresJournal {
         place: String,
         blocking: Blocking,
         link: Link,
-        (shard, term, extent): (Shard, Term, Extent),
+        (shard, term, extent, leftovers): (Shard, Term, Extent, Leftovers),
         takes_one_copy: bool,
         guarantee: CurrentGuarantee,
     ) -> Self {
-        let (link, shard) = (RefCell::new(link), number(shard));
-        Self { place, blocking, link, shard, term, extent, unfinished: None, takes_one_copy, guarantee, broken: None }
+        Self {
+            place,
+            blocking,
+            link: RefCell::new(link),
+            shard: number(shard),
+            term,
+            extent,
+            unfinished: None,
+            begun: 0,
+            leftovers: RefCell::new(leftovers),
+            takes_one_copy,
+            guarantee,
+            broken: None,
+        }
     }
 
     fn writable(&self) -> Result<(), WriteError> {
@@ -163,16 +176,20 @@ impl PostgresJournal {
         }
     }
 
-    /// Takes away the frames and snapshots before the first one.
-    fn forget(&mut self) -> Result<(), WriteError> {
-        let (below, most) = (number_of(self.extent.first), TRIMMED_AT_ONCE);
-        self.write(statements::DELETE_SNAPSHOTS, &[(&below, Type::INT8)])?;
-        loop {
-            let row = self.write(statements::DELETE_FRAMES, &[(&below, Type::INT8), (&most, Type::INT8)])?;
-            if self.get::<i64>(&row, "gone")? < most {
-                return Ok(());
-            }
-        }
+    /// The number of a writing of a snapshot, which rises with each, over all openings.
+    const fn writing(&self, begun: u32) -> i64 {
+        let Term(term) = self.term;
+        term << 32 | begun as i64
+    }
+
+    /// Takes away some of the rows that are left over.
+    fn sweep(&self) {
+        // The one of which parts are put, or else the next one, and all that follow are not left over.
+        let writing = self.writing(if self.unfinished.is_some() { self.begun } else { self.begun + 1 });
+        let (Term(term), first) = (self.term, number_of(self.extent.first));
+        let kept = KeptRows { shard: self.shard, term, first, writing };
+        // No call of the trait is made within another one.
+        self.leftovers.borrow_mut().sweep(&self.blocking, &mut self.link.borrow_mut(), kept);
     }
 }
 
@@ -194,6 +211,8 @@ impl Journal for PostgresJournal {
         let parameters: Parameters<'_> = &[(&shard, Type::INT2), (&term, Type::INT8)];
         let rows = self.blocking.run(link.ask(statements::IS_OWN, parameters)).map_err(unreachable)?;
         rows.first().into_iter().for_each(|row| self.note(row));
+        drop(link);
+        self.sweep();
         self.shortfall().map_or(Ok(()), |cause| Err(unreachable(cause)))
     }
 
@@ -210,6 +229,7 @@ impl Journal for PostgresJournal {
         }
         self.note(&row);
         self.extent.end = expected.next();
+        self.sweep();
         Ok(())
     }
 
@@ -243,22 +263,29 @@ impl Journal for PostgresJournal {
         if part != 0 && self.unfinished != Some((at, part)) || at < self.extent.first {
             return Err(self.fail(format!("part {part} of the snapshot before frame {at} follows nothing")));
         }
-        if part == 0 && self.unfinished.is_some_and(|(other, _)| other != at) {
+        if part == 0 {
             self.drop_unfinished();
+            self.begun += 1;
         }
         let (before, number) = (number_of(at), i32::try_from(part).unwrap_or(i32::MAX));
+        let writing = self.writing(self.begun);
         self.write(
             statements::PUT_PART,
-            &[(&before, Type::INT8), (&number, Type::INT4), (&last, Type::BOOL), (&bytes, Type::BYTEA)],
+            &[
+                (&before, Type::INT8),
+                (&number, Type::INT4),
+                (&last, Type::BOOL),
+                (&bytes, Type::BYTEA),
+                (&writing, Type::INT8),
+            ],
         )?;
         self.unfinished = if last { None } else { Some((at, part + 1)) };
         Ok(())
     }
 
     fn drop_unfinished(&mut self) {
-        if self.unfinished.take().is_some() && self.broken.is_none() {
-            // What stays is no snapshot, and the next opening takes it away.
-            let _ = self.write(statements::DROP_UNFINISHED, &[]);
+        if self.unfinished.take().is_some() {
+            self.leftovers.get_mut().note_parts();
         }
     }
 
@@ -288,11 +315,15 @@ impl Journal for PostgresJournal {
         self.write(statements::TRIM, &[(&number, Type::INT8)])?;
         self.extent.first = below;
         self.unfinished = self.unfinished.filter(|(at, _)| *at >= below);
-        self.forget()
+        self.leftovers.get_mut().note_parts();
+        self.sweep();
+        Ok(())
     }
 
     fn seal(&mut self) -> Result<(), WriteError> {
-        self.writable()
+        self.writable()?;
+        self.sweep();
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`PostgresStore`] is a [`JournalStore`](eventful::journal::JournalStore): the engine appends each group of facts as one row, in a
 //! transaction of its own, and acknowledges nothing before the server has. [`init`] makes the schema, [`check`] reads what the
-//! server promises, [`roles_script`] gives a role the rights that a node needs. [`PostgresShards`] has the journals of all
+//! server promises, [`role_script`] gives a role the rights that a node needs. [`PostgresShards`] has the journals of all
 //! shards of a schema, for `Eventful::cluster`.
 //!
 //! ```no_run
@@ -27,6 +27,7 @@
 //! | module | topic |
 //! |---|---|
 //! | `store`, `opening`, `journal` | the store, the opening of a journal with its fence, an open one |
+//! | `leftovers` | rows that were trimmed, and are taken away |
 //! | `shards` | the stores of all shards |
 //! | `statements`, `columns` | the SQL of a journal, and numbers as the tables have them |
 //! | `link`, `session`, `blocking` | statements that are repeated, one connection, the thread that waits |
@@ -39,6 +40,7 @@ mod blocking;
 mod columns;
 mod database;
 mod journal;
+mod leftovers;
 mod link;
 mod node_id;
 mod opening;
@@ -54,7 +56,7 @@ mod tls;
 pub use banner::banner;
 pub use database::{Database, UrlError};
 pub use node_id::{InvalidNodeId, NodeId};
-pub use schema::{Checked, SchemaError, check, init, roles_script};
+pub use schema::{Checked, SchemaError, check, init, role_script};
 pub use settings::{CurrentGuarantee, Guarantee, ServerSettings};
 pub use shards::PostgresShards;
 pub use store::PostgresStore;

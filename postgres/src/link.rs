@@ -5,6 +5,7 @@ use core::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 use crate::database::Database;
 use crate::session::{Parameters, Reply, Session, reason};
@@ -14,9 +15,14 @@ use crate::session::{Parameters, Reply, Session, reason};
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Counts the sessions of this user that have committed and wait for a standby. Others' are not shown to a role without
-/// `pg_read_all_stats`.
-const STANDBY_WAITS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+/// The longest time after which a statement without a result is asked about for the first time. With a default lease it is a
+/// quarter of it; a longer lease is no reason to keep a connection for longer that may be half open.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(1250);
+
+/// Age in seconds. Counts the sessions of this user that have committed, wait for a standby, and began this long ago.
+/// Others' are not shown to a role without `pg_read_all_stats`.
+const STANDBY_WAITS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query_start <= \
+                             clock_timestamp() - make_interval(secs => $1)";
 
 /// The reason why a statement gave no rows.
 #[derive(Debug)]
@@ -63,7 +69,7 @@ enum Try {
     Done(Reply),
     /// There is no connection.
     Unconnected(String),
-    /// No response came in time, and the server does not wait for a standby.
+    /// No response came in time, and no statement as old waits for a standby.
     Silent,
 }
 
@@ -78,8 +84,9 @@ impl Link {
     pub(crate) async fn run(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Undone> {
         let mut deadline = after(self.lease);
         let (mut certainty, mut pause) = (Certainty::Nothing, FIRST_PAUSE);
+        let mut patience = (self.lease / 4).min(LONGEST_PATIENCE);
         loop {
-            let cause = match self.attempt(sql, parameters, &mut deadline).await {
+            let cause = match self.attempt(sql, parameters, patience, &mut deadline).await {
                 Try::Done(Reply::Rows(rows)) => return Ok(rows),
                 Try::Done(Reply::Refused(code, cause)) => {
                     let is_full = code == SqlState::DISK_FULL && certainty == Certainty::Nothing;
@@ -101,6 +108,8 @@ impl Link {
                 Try::Silent => {
                     certainty = Certainty::Unknown;
                     self.abandon().await;
+                    // The server may be slow instead.
+                    patience *= 2;
                     "no response in time".to_owned()
                 }
             };
@@ -133,7 +142,15 @@ impl Link {
         }
     }
 
-    async fn attempt(&mut self, sql: &str, parameters: Parameters<'_>, deadline: &mut Instant) -> Try {
+    /// Runs a statement once, and waits for its result for twice the patience, unless the server says that it waits for a
+    /// standby: then the lease begins again.
+    async fn attempt(
+        &mut self,
+        sql: &str,
+        parameters: Parameters<'_>,
+        patience: Duration,
+        deadline: &mut Instant,
+    ) -> Try {
         let (lease, slice) = (self.lease, self.lease / 4);
         let database = self.database.clone();
         let session = match timeout_at(after(slice).min(*deadline), self.session()).await {
@@ -142,21 +159,22 @@ impl Link {
             Err(_) => return Try::Unconnected("no connection in time".to_owned()),
         };
         let mut query = core::pin::pin!(session.query(sql, parameters));
-        let mut patience = after(slice).min(*deadline);
+        let began = now();
+        let mut is_asked = false;
         loop {
-            if let Ok(reply) = timeout_at(patience, query.as_mut()).await {
+            if let Ok(reply) = timeout_at(after(patience).min(*deadline), query.as_mut()).await {
                 return Try::Done(reply);
             }
-            if !waits_for_standby(&database, after(slice)).await {
-                // A slow server gets half of the lease on one connection.
-                let half = *deadline - lease / 2;
-                if patience >= half {
-                    return Try::Silent;
-                }
-                patience = half;
-            } else {
+            // Others wait too, each for a moment. The statement that was sent is not seen as younger than half of its age,
+            // however long it was on its way.
+            let age = now() - began;
+            if waits_for_standby(&database, age / 2, after(slice)).await {
                 tracing::warn!("the server waits for its synchronous standby: bring the standby back");
-                (*deadline, patience) = (after(lease), after(slice));
+                (*deadline, is_asked) = (after(lease), false);
+            } else if is_asked || now() >= *deadline {
+                return Try::Silent;
+            } else {
+                is_asked = true;
             }
         }
     }
@@ -185,11 +203,12 @@ impl Link {
     }
 }
 
-/// Asks on another connection whether commits wait for a standby. No response in time means no.
-async fn waits_for_standby(database: &Database, deadline: Instant) -> bool {
+/// Asks on another connection whether commits of this age wait for a standby. No response in time means no.
+async fn waits_for_standby(database: &Database, age: Duration, deadline: Instant) -> bool {
+    let age = age.as_secs_f64();
     let asked = timeout_at(deadline, async {
         let mut session = database.connect(false).await.ok()?;
-        match session.query(STANDBY_WAITS, &[]).await {
+        match session.query(STANDBY_WAITS, &[(&age, Type::FLOAT8)]).await {
             Reply::Rows(rows) => rows.first()?.try_get::<_, i64>(0).ok(),
             Reply::Refused(..) | Reply::Unsent(_) | Reply::Unknown(_) => None,
         }
@@ -200,6 +219,10 @@ async fn waits_for_standby(database: &Database, deadline: Instant) -> bool {
 /// The time so long from now.
 fn after(duration: Duration) -> Instant {
     sleep(duration).deadline()
+}
+
+fn now() -> Instant {
+    after(Duration::ZERO)
 }
 
 /// Returns whether a refusal may not come again when the statement is repeated.

@@ -8,6 +8,7 @@ use tokio_postgres::types::{FromSql, Type};
 use crate::blocking::Blocking;
 use crate::columns::{number, sequence};
 use crate::journal::{PostgresJournal, Term};
+use crate::leftovers::Leftovers;
 use crate::link::{Link, Undone};
 use crate::node_id::NodeId;
 use crate::schema;
@@ -32,6 +33,7 @@ pub(crate) struct OpenedShard {
     shard: Shard,
     term: Term,
     extent: Extent,
+    leftovers: Leftovers,
 }
 
 impl OpenedShard {
@@ -43,8 +45,8 @@ impl OpenedShard {
         takes_one_copy: bool,
         guarantee: CurrentGuarantee,
     ) -> PostgresJournal {
-        let Self { shard, term, extent } = self;
-        PostgresJournal::new(place, blocking, link, (shard, term, extent), takes_one_copy, guarantee)
+        let Self { shard, term, extent, leftovers } = self;
+        PostgresJournal::new(place, blocking, link, (shard, term, extent, leftovers), takes_one_copy, guarantee)
     }
 }
 
@@ -54,13 +56,13 @@ pub(crate) async fn open(link: &mut Link, claimant: &Claimant<'_>) -> Result<Ope
     admit(link, claimant).await?;
     let (term, first) = fence(link, claimant).await?;
     let shard = claimant.shard;
-    let rows = link.run(statements::LAST_FRAME, &[(&number(shard), Type::INT2), (&first, Type::INT8)]).await;
-    let last: Option<i64> = column(claimant.place, &rows.map_err(|undone| io(claimant.place, undone))?, "last")?;
+    let rows = link.run(statements::BOUNDS, &[(&number(shard), Type::INT2), (&first, Type::INT8)]).await;
+    let rows = rows.map_err(|undone| io(claimant.place, undone))?;
+    let last: Option<i64> = column(claimant.place, &rows, "last")?;
+    let left: Option<i64> = column(claimant.place, &rows, "left")?;
     let end = last.map_or(first, |last| last + 1);
-    let dropped = link.run(statements::DROP_UNFINISHED, &[(&number(shard), Type::INT2), (&term, Type::INT8)]).await;
-    dropped.map_err(|undone| io(claimant.place, undone))?;
     let extent = Extent { first: sequence(first), end: sequence(end) };
-    Ok(OpenedShard { shard, term: Term(term), extent })
+    Ok(OpenedShard { shard, term: Term(term), extent, leftovers: Leftovers::from(left.unwrap_or(first)) })
 }
 
 /// Checks the schema, and what the server promises.

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 
 use crate::database::Database;
@@ -16,14 +17,23 @@ pub(crate) const FORMAT: i16 = 1;
 /// The scripts that bring a schema from each format to the next; the first one makes it.
 const MIGRATIONS: [&str; FORMAT as usize] = [include_str!("../sql/format-1.sql")];
 
-/// The rights that a node needs, and those of a role that only submits.
-const ROLES: &str = include_str!("../sql/roles.sql");
+/// The rights that a node needs.
+const ROLE: &str = include_str!("../sql/role.sql");
 
 /// The oldest server with all that the statements need: `gen_random_uuid` is of 13.
 const OLDEST_SERVER: i32 = 130_000;
 
 /// The time for which `check` waits for the server.
 const CHECK_FOR: Duration = Duration::from_secs(5);
+
+/// The time for which `init` waits for the server, and the server for locks and its disk. To make the tables takes
+/// milliseconds.
+const INIT_FOR: Duration = Duration::from_secs(20);
+const MIGRATE_FOR: Duration = Duration::from_secs(10);
+
+/// Waits until the server has, as it promises it, all that was committed before.
+const BARRIER: &str = "WITH conf AS MATERIALIZED (SELECT set_config('synchronous_commit', 'on', true) AS commit_waits) \
+                       SELECT (SELECT commit_waits FROM conf) FROM eventful.meta FOR SHARE OF meta";
 
 /// Reads the format, and what an opening must know of the server.
 pub(crate) const META: &str = concat!(
@@ -113,7 +123,7 @@ impl fmt::Display for Checked {
 }
 
 /// Makes the schema with so many shards, or brings an older one to the format of this version. A schema that is as it
-/// should be stays as it is. Needs a role that may create schemas.
+/// should be stays as it is. Needs a role that may create schemas. Waits for the server for 20 s at most.
 ///
 /// # Errors
 ///
@@ -121,22 +131,38 @@ impl fmt::Display for Checked {
 pub async fn init(database: &Database, shards: u16) -> Result<Checked, SchemaError> {
     let wanted = i16::try_from(shards).ok().filter(|shards| (1..=1024).contains(shards));
     let wanted = wanted.ok_or(SchemaError::Shards(shards))?;
-    let server =
-        |error: &tokio_postgres::Error| SchemaError::Server { place: database.to_string(), cause: reason(error) };
-    let mut session = database.connect(false).await.map_err(|error| server(&error))?;
+    timeout(INIT_FOR, make(database, wanted)).await.unwrap_or_else(|_| {
+        let cause = format!(
+            "no response within {} s, so the schema is made or not: see that the server and its synchronous standbys are \
+             there, then run this again",
+            INIT_FOR.as_secs()
+        );
+        Err(SchemaError::Server { place: database.to_string(), cause })
+    })?;
+    let checked = check(database).await?;
+    match checked.shards == wanted {
+        true => Ok(checked),
+        false => Err(SchemaError::OtherShards { found: checked.shards, wanted: shards }),
+    }
+}
+
+async fn make(database: &Database, shards: i16) -> Result<(), SchemaError> {
+    let server = |cause: String| SchemaError::Server { place: database.to_string(), cause };
+    let mut session = database.connect(false).await.map_err(|error| server(reason(&error)))?;
     let found = format_of(database, &mut session).await?;
     if found > FORMAT {
         return Err(SchemaError::TooNew { found });
     }
     if found < FORMAT {
-        let migration = migration(found, wanted);
-        let done = session.batch(&migration).await;
-        done.map_err(|cause| SchemaError::Server { place: database.to_string(), cause })?;
+        session.batch(&migration(found, shards)).await.map_err(server)?;
     }
-    let checked = check(database).await?;
-    match checked.shards == wanted {
-        true => Ok(checked),
-        false => Err(SchemaError::OtherShards { found: checked.shards, wanted: shards }),
+    // A wait for a standby that was cancelled is only a warning there, and what is there already may still wait.
+    loop {
+        match session.query(BARRIER, &[]).await {
+            Reply::Rows(_) => return Ok(()),
+            Reply::Unknown(_) if session.is_open() => {}
+            Reply::Refused(_, cause) | Reply::Unsent(cause) | Reply::Unknown(cause) => return Err(server(cause)),
+        }
     }
 }
 
@@ -170,14 +196,12 @@ pub async fn check(database: &Database) -> Result<Checked, SchemaError> {
     }
 }
 
-/// Returns a script that gives a role what a node needs and no more, and to another role what a client
-/// needs that submits through the inbox. The roles are made where they are not there; they get no
+/// Returns a script that gives a role what a node needs and no more. The role is made where it is not there; it gets no
 /// password and may not log in until that is allowed.
-pub fn roles_script(node: &str, client: &str) -> String {
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let literal = |name: &str| format!("'{}'", name.replace('\'', "''"));
-    let named = ROLES.replace(":'node'", &literal(node)).replace(":'client'", &literal(client));
-    named.replace(":\"node\"", &quoted(node)).replace(":\"client\"", &quoted(client))
+pub fn role_script(node: &str) -> String {
+    let quoted = format!("\"{}\"", node.replace('"', "\"\""));
+    let literal = format!("'{}'", node.replace('\'', "''"));
+    ROLE.replace(":'node'", &literal).replace(":\"node\"", &quoted)
 }
 
 /// The format that the database has; 0 when it has no schema.
@@ -197,8 +221,11 @@ async fn format_of(database: &Database, session: &mut Session) -> Result<i16, Sc
 /// One transaction that brings the schema from its format to this version's. Two that run at once wait for one another, and
 /// the second one fails without a change.
 fn migration(found: i16, shards: i16) -> String {
-    let mut script =
-        String::from("BEGIN; SET LOCAL synchronous_commit = 'on'; SELECT pg_advisory_xact_lock(7295640);\n");
+    let mut script = format!(
+        "BEGIN; SET LOCAL synchronous_commit = 'on'; SET LOCAL statement_timeout = {}; \
+         SELECT pg_advisory_xact_lock(7295640);\n",
+        MIGRATE_FOR.as_millis()
+    );
     for migration in MIGRATIONS.iter().skip(found.unsigned_abs().into()) {
         script.push_str(migration);
     }

@@ -14,6 +14,13 @@ macro_rules! conf {
     };
 }
 
+/// The same for a transaction that may be lost: it need not wait for a disk or a standby.
+macro_rules! loose {
+    () => {
+        "conf AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS commit_waits)"
+    };
+}
+
 /// The shard, as long as term `$2` is the last.
 macro_rules! own {
     () => {
@@ -67,8 +74,9 @@ pub(crate) const IS_OWN: &str = concat!(
     settings_columns!()
 );
 
-/// Shard, first sequence. Returns the last one.
-pub(crate) const LAST_FRAME: &str = "SELECT max(seq) AS last FROM eventful.frame WHERE shard = $1 AND seq >= $2";
+/// Shard, first sequence. Returns the last one, and the first one of those that a trim has left.
+pub(crate) const BOUNDS: &str = "SELECT (SELECT max(seq) FROM eventful.frame WHERE shard = $1 AND seq >= $2) AS last, \
+                                 (SELECT min(seq) FROM eventful.frame WHERE shard = $1 AND seq < $2) AS left";
 
 /// Shard, from, end, bytes. Returns frames until so many bytes are reached, of a thousand at most: of those that it leaves
 /// out, the server reads the lengths only.
@@ -76,26 +84,19 @@ pub(crate) const READ: &str = "SELECT seq, body FROM (SELECT seq, body, sum(octe
                                octet_length(body) AS before FROM eventful.frame WHERE shard = $1 AND seq >= $2 AND \
                                seq < least($3, $2 + 1000)) AS page WHERE before < $4 OR seq = $2 ORDER BY seq";
 
-/// Shard, term, at, part, last, bytes. Puts a part, and takes away those that an earlier snapshot there had after it.
+/// Shard, term, at, part, last, bytes, writing. Puts a part. Part 0 takes the last part of an earlier writing there, so that
+/// this is no snapshot any more. One that arrives late, when it was repeated long ago, changes nothing: a later writing
+/// stays, and the same one has the same bytes.
 pub(crate) const PUT_PART: &str = concat!(
     "WITH ",
     conf!(),
     ", ",
     own!(),
-    ", cut AS (DELETE FROM eventful.snapshot AS s USING own WHERE s.shard = $1 AND s.at = $3 AND s.part > $4), \
-     put AS (INSERT INTO eventful.snapshot SELECT $1, $3, $4, $5, $6 FROM own WHERE true ON CONFLICT (shard, at, part) \
-     DO UPDATE SET last = excluded.last, body = excluded.body) SELECT ",
-    owned!()
-);
-
-/// Shard, term. Takes away the snapshots that are not finished.
-pub(crate) const DROP_UNFINISHED: &str = concat!(
-    "WITH ",
-    conf!(),
-    ", ",
-    own!(),
-    ", gone AS (DELETE FROM eventful.snapshot AS s USING own WHERE s.shard = $1 AND NOT EXISTS (SELECT FROM \
-     eventful.snapshot AS l WHERE l.shard = $1 AND l.at = s.at AND l.last)) SELECT ",
+    ", cut AS (DELETE FROM eventful.snapshot AS s USING own WHERE $4 = 0 AND s.shard = $1 AND s.at = $3 AND s.part > 0 \
+     AND s.last AND s.writing < $7), \
+     put AS (INSERT INTO eventful.snapshot AS s SELECT $1, $3, $4, $5, $6, $7 FROM own WHERE true \
+     ON CONFLICT (shard, at, part) DO UPDATE SET last = excluded.last, body = excluded.body, \
+     writing = excluded.writing WHERE s.writing <= excluded.writing) SELECT ",
     owned!()
 );
 
@@ -105,7 +106,8 @@ pub(crate) const SNAPSHOTS: &str =
 
 /// Shard, at, part. Returns the part of a snapshot that is finished.
 pub(crate) const PART: &str = "SELECT body FROM eventful.snapshot AS s WHERE shard = $1 AND at = $2 AND part = $3 AND \
-                               EXISTS (SELECT FROM eventful.snapshot AS l WHERE l.shard = $1 AND l.at = s.at AND l.last)";
+                               EXISTS (SELECT FROM eventful.snapshot AS l WHERE l.shard = $1 AND l.at = s.at AND l.last \
+                               AND l.writing = s.writing)";
 
 /// Shard, term, below. The first step of a trim: from now on the rows before count as gone.
 pub(crate) const TRIM: &str = concat!(
@@ -116,24 +118,27 @@ pub(crate) const TRIM: &str = concat!(
     owned!()
 );
 
-/// Shard, term, below, count. Takes away so many frames that were trimmed. Returns how many there were.
+/// Shard, term, from, until. Takes away frames that were trimmed.
 pub(crate) const DELETE_FRAMES: &str = concat!(
     "WITH ",
-    conf!(),
+    loose!(),
     ", ",
     own!(),
-    ", gone AS (DELETE FROM eventful.frame AS f USING own WHERE f.shard = $1 AND f.seq IN (SELECT seq FROM \
-     eventful.frame WHERE shard = $1 AND seq < $3 ORDER BY seq LIMIT $4) RETURNING 1) SELECT ",
-    owned!(),
-    ", (SELECT count(*) FROM gone) AS gone"
+    ", gone AS (DELETE FROM eventful.frame AS f USING own WHERE f.shard = $1 AND f.seq >= $3 AND f.seq < $4) SELECT ",
+    owned!()
 );
 
-/// Shard, term, below. Takes away the snapshots that were trimmed.
-pub(crate) const DELETE_SNAPSHOTS: &str = concat!(
+/// Shard, term, below, writing, count. Takes away so many parts of snapshots that were trimmed, or that an earlier writing
+/// than this one left unfinished. Returns how many there were.
+pub(crate) const DELETE_PARTS: &str = concat!(
     "WITH ",
-    conf!(),
+    loose!(),
     ", ",
     own!(),
-    ", gone AS (DELETE FROM eventful.snapshot AS s USING own WHERE s.shard = $1 AND s.at < $3) SELECT ",
-    owned!()
+    ", gone AS (DELETE FROM eventful.snapshot AS s USING own WHERE s.shard = $1 AND s.writing < $4 AND (s.at, s.part) IN \
+     (SELECT o.at, o.part FROM eventful.snapshot AS o WHERE o.shard = $1 AND o.writing < $4 AND (o.at < $3 OR NOT EXISTS \
+     (SELECT FROM eventful.snapshot AS l WHERE l.shard = $1 AND l.at = o.at AND l.last AND l.writing = o.writing)) \
+     LIMIT $5) RETURNING 1) SELECT ",
+    owned!(),
+    ", (SELECT count(*) FROM gone) AS gone"
 );

@@ -127,9 +127,7 @@ pub enum WriteError {
         cause: String,
     },
     /// The bytes are more than can be written at once. Nothing was written.
-    #[error(
-        "the frame is too large: {bytes} bytes, the journal takes {limit_bytes}; lower max_event_bytes or max_unsynced_bytes"
-    )]
+    #[error("the frame is too large: {bytes} bytes, the journal takes {limit_bytes}; lower max_event_bytes")]
     TooLarge {
         /// The number of bytes.
         bytes: usize,

@@ -81,16 +81,12 @@ impl Durability {
                 "max_event_bytes",
             ));
         }
-        // What is not durable may be one group, with one more event, and a group is one frame.
-        let frame_bytes = store.max_frame_bytes().saturating_sub(FRAME_MARGIN_BYTES);
-        let for_groups = frame_bytes.saturating_sub(config.max_event_bytes);
-        let most = [
-            (config.max_event_bytes, frame_bytes, "max_event_bytes"),
-            (self.max_unsynced_bytes, for_groups, "durability.max_unsynced_bytes"),
-        ];
-        match most.into_iter().find(|(bytes, limit, _)| bytes > limit) {
-            Some((_, limit, name)) => Err(InvalidConfig::Greater(name, limit as u64)),
-            None => Ok(()),
+        // A group that is not full takes one more event, and a group is one frame.
+        let for_group = CommitLimits::GROUP_BYTES + FRAME_MARGIN_BYTES;
+        let most = store.max_frame_bytes().saturating_sub(for_group);
+        match config.max_event_bytes > most {
+            true => Err(InvalidConfig::Greater("max_event_bytes", most as u64)),
+            false => Ok(()),
         }
     }
 

@@ -102,18 +102,43 @@ fn append_that_is_cut_on_its_way_is_done_once() {
 fn append_leaves_a_half_open_connection_for_another() {
     let server = server_with(1);
     let proxy = Proxy::before(&server);
-    let mut journal = open(&mut store(proxy.database()).lease(2 * SHORT));
+    let mut journal = open(&mut store(proxy.database()));
     append(&mut *journal, b"first");
-    proxy.hold_responses();
-    let appending = Appending::begin(journal, b"second");
-    server.until("it is committed", COMMITTED);
-    until("the connection is given up", || {
-        // Of those that ask meanwhile nothing is known here: they are let go.
-        proxy.made() > 2
-    });
-    proxy.release();
+    proxy.hold_responses_of_made();
+    let appended = journal.append(at(2), b"second");
+    assert_eq!(appended, Ok(()));
+    assert_eq!(frames(&mut *journal), [&b"first"[..], b"second"]);
+}
 
-    let (mut journal, appended) = appending.end();
+#[test]
+fn half_open_connection_is_left_while_others_wait() {
+    let server = server_with(1);
+    let standby = server.synchronous_standby();
+    server.sql("CREATE TABLE public.other (number int)");
+    let proxy = Proxy::before(&server);
+    let mut journal = open(&mut store(proxy.database()));
+    append(&mut *journal, b"first");
+    proxy.hold_responses_of_made();
+    // The standby takes what it is sent, and shows none of it. Others' commits wait for that, each for a moment.
+    standby.sql("SELECT pg_wal_replay_pause()");
+    let mut others = [server.session(), server.session()];
+    others.iter_mut().for_each(|other| other.run("SET synchronous_commit = remote_apply;"));
+    let appending = Appending::begin(journal, b"second");
+    let mut ended = None;
+    until("it is appended", || {
+        let waiting = server.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+        if waiting != "2" {
+            others.rotate_left(1);
+            others[0].run("INSERT INTO public.other VALUES (1);");
+        }
+        server.sql(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND \
+             query_start < clock_timestamp() - interval '200 ms'",
+        );
+        ended = appending.try_end();
+        ended.is_some()
+    });
+    let (mut journal, appended) = ended.expect("it has ended");
     assert_eq!(appended, Ok(()));
     assert_eq!(frames(&mut *journal), [&b"first"[..], b"second"]);
 }

@@ -1,10 +1,13 @@
 //! An engine whose journal is in PostgreSQL.
 
+use std::time::Duration;
+
 use eventful::cluster::ClusterConfig;
 use eventful::durability::Durability;
 use eventful::journal::OpenError;
 use eventful::{Attempt, Event, Eventful, Failure, StartError, Status, SubmitError, Submitted};
 use eventful_postgres::{PostgresShards, PostgresStore};
+use tokio::time::{sleep, timeout};
 
 use crate::start::PostgresServer;
 use crate::steps::{LONG, node, server_with, store};
@@ -83,20 +86,30 @@ fn event(number: u32) -> Event {
 async fn submit_all(eventful: &Eventful) -> Vec<Submitted> {
     let mut all = Vec::new();
     for number in 0..EVENTS {
-        all.push(loop {
-            match eventful.submit(event(number)).await {
-                Ok(submitted) => break submitted,
-                Err(SubmitError::Conflict(conflict)) => panic!("one key, one payload: {conflict:?}"),
-                Err(_) => tokio::task::yield_now().await,
-            }
-        });
+        all.push(submit(eventful, number).await);
     }
     all
 }
 
+/// Submits an event until its outcome is known: while a server restarts it is refused, or not known.
+async fn submit(eventful: &Eventful, number: u32) -> Submitted {
+    let submitted = timeout(LONG, async {
+        loop {
+            match eventful.submit(event(number)).await {
+                Ok(submitted) => return submitted,
+                Err(SubmitError::Overloaded { retry_after, .. }) => sleep(retry_after).await,
+                Err(SubmitError::Unavailable(_)) => sleep(Duration::from_millis(10)).await,
+                Err(refused) => panic!("event {number}: {refused}"),
+            }
+        }
+    });
+    submitted.await.unwrap_or_else(|_| panic!("event {number}: no outcome within {LONG:?}"))
+}
+
 async fn assert_all_completed(eventful: &Eventful) {
     for number in 0..EVENTS {
-        let ended = eventful.wait(event(number).key()).await.unwrap_or_else(|error| panic!("{number}: {error}"));
+        let ended = timeout(LONG, eventful.wait(event(number).key())).await.expect("it ends in time");
+        let ended = ended.unwrap_or_else(|error| panic!("{number}: {error}"));
         assert_eq!(ended.status, Status::Completed);
     }
 }

@@ -4,6 +4,7 @@ mod append;
 mod conformance;
 mod crash;
 mod engine;
+mod leftovers;
 mod opening;
 #[cfg(feature = "program")]
 mod program;

@@ -23,7 +23,7 @@ fn server_that_promises_too_little_is_refused_with_what_to_set() {
 fn journal_of_another_node_is_in_use_until_it_is_closed() {
     let server = server_with(1);
     let journal = open(&mut store(server.database()));
-    let mut other = PostgresStore::new(server.database(), Shard::new(0), node(2)).one_copy();
+    let mut other = PostgresStore::new(server.database(), Shard::new(0), node(2)).one_copy().lease(LONG);
     let Err(OpenError::InUse { owner }) = other.open(&Owner::new("another")) else { panic!("it has an owner") };
     assert_eq!(owner, format!("a test (node {})", node(1)), "the owner is named");
     drop(journal);

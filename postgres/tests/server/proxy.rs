@@ -19,8 +19,9 @@ pub(crate) struct Proxy {
 
 #[derive(Debug, Default)]
 struct ProxyState {
-    holds_requests: bool,
-    holds_responses: bool,
+    /// Connections whose bytes are held back: the first ones that were made, so many.
+    held_requests: usize,
+    held_responses: usize,
     connections: Vec<(TcpStream, UnixStream)>,
     /// Connections that were made.
     made: usize,
@@ -46,16 +47,17 @@ impl Proxy {
         let copy = || Some((client.try_clone().ok()?, server.try_clone().ok()?));
         let (Some((mut requests, mut to)), Some((mut back, mut responses))) = (copy(), copy()) else { return };
         let (there, here) = (self.clone(), self.clone());
-        thread::spawn(move || there.pass(&mut requests, &mut to, |state| state.holds_requests));
-        thread::spawn(move || here.pass(&mut responses, &mut back, |state| state.holds_responses));
-        self.edit(|state| {
+        let number = self.edit(|state| {
             state.connections.push((client, server));
             state.made += 1;
+            state.made
         });
+        thread::spawn(move || there.pass(&mut requests, &mut to, |state| number <= state.held_requests));
+        thread::spawn(move || here.pass(&mut responses, &mut back, |state| number <= state.held_responses));
     }
 
     /// Copies bytes until an end closes, and waits while they are held back.
-    fn pass(&self, from: &mut dyn std::io::Read, to: &mut dyn std::io::Write, holds: fn(&ProxyState) -> bool) {
+    fn pass(&self, from: &mut dyn std::io::Read, to: &mut dyn std::io::Write, holds: impl Fn(&ProxyState) -> bool) {
         let mut bytes = [0; 16 << 10];
         while let Ok(count) = from.read(&mut bytes)
             && count > 0
@@ -83,17 +85,27 @@ impl Proxy {
 
     /// Holds back what clients send, of all connections.
     pub(crate) fn hold_requests(&self) {
-        self.edit(|state| state.holds_requests = true);
+        self.edit(|state| state.held_requests = usize::MAX);
     }
 
     /// Holds back what the server sends, of all connections.
     pub(crate) fn hold_responses(&self) {
-        self.edit(|state| state.holds_responses = true);
+        self.edit(|state| state.held_responses = usize::MAX);
+    }
+
+    /// Holds back what clients send on the connections that there are. New ones pass everything on.
+    pub(crate) fn hold_requests_of_made(&self) {
+        self.edit(|state| state.held_requests = state.made);
+    }
+
+    /// Holds back what the server sends on the connections that there are. New ones pass everything on.
+    pub(crate) fn hold_responses_of_made(&self) {
+        self.edit(|state| state.held_responses = state.made);
     }
 
     /// Passes everything on again.
     pub(crate) fn release(&self) {
-        self.edit(|state| (state.holds_requests, state.holds_responses) = (false, false));
+        self.edit(|state| (state.held_requests, state.held_responses) = (0, 0));
     }
 
     /// Cuts all connections: what is held back is lost. New ones pass everything on.

@@ -1,9 +1,14 @@
 //! The schema: made once, and kept as it is.
 
+use std::thread::spawn;
+
 use eventful_postgres::{Guarantee, SchemaError, banner};
 
 use crate::start::PostgresServer;
 use crate::steps::{append, check, frames, init, open, server_with, store};
+
+/// A commit waits for the standby.
+const WAITS: &str = "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
 
 #[test]
 fn schema_that_is_made_again_keeps_what_it_has() {
@@ -42,6 +47,37 @@ fn number_of_shards_is_fixed_and_has_bounds() {
     }
     init(&server.database(), 2).expect("a schema");
     assert_eq!(init(&server.database(), 3), Err(SchemaError::OtherShards { found: 2, wanted: 3 }));
+}
+
+#[test]
+fn schema_is_made_once_the_standby_has_it() {
+    let server = PostgresServer::start();
+    server.set("synchronous_standby_names", "absent");
+    let making = spawn({
+        let database = server.database();
+        move || init(&database, 1)
+    });
+    server.until("it waits", WAITS);
+    let before = server.sql("SELECT clock_timestamp()");
+    server.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    server.until("it waits again", &format!("{WAITS} AND query_start > '{before}'"));
+    let again = spawn({
+        let database = server.database();
+        move || init(&database, 1)
+    });
+    server.until("another one waits, too", "SELECT count(*) = 2 FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    server.set("synchronous_standby_names", "");
+    for made in [making, again] {
+        assert_eq!(made.join().expect("no panic").expect("a schema").shards, 1);
+    }
+}
+
+#[test]
+fn schema_whose_standby_is_away_is_not_waited_for_without_end() {
+    let server = PostgresServer::start();
+    server.set("synchronous_standby_names", "absent");
+    let refused = init(&server.database(), 1).expect_err("there is no standby").to_string();
+    assert!(refused.contains("no response within 20 s") && refused.contains("then run this again"), "{refused}");
 }
 
 #[test]

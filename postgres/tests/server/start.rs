@@ -186,7 +186,8 @@ impl Drop for PostgresServer {
     }
 }
 
-/// A session that is given one statement after the other. It ends when this is dropped, and rolls back.
+/// A session that is given one statement after the other. It is killed when this is dropped: what it has not committed is
+/// rolled back.
 #[derive(Debug)]
 pub(crate) struct PsqlSession(Child);
 
@@ -200,7 +201,7 @@ impl PsqlSession {
 
 impl Drop for PsqlSession {
     fn drop(&mut self) {
-        drop(self.0.stdin.take());
+        self.0.kill().expect("a child");
         self.0.wait().expect("a child");
     }
 }

@@ -84,6 +84,11 @@ impl Appending {
         self.done.recv_timeout(LONG).expect("it ends in time")
     }
 
+    /// Its end, if it has ended.
+    pub(crate) fn try_end(&self) -> Option<(Box<dyn Journal>, Result<(), WriteError>)> {
+        self.done.try_recv().ok()
+    }
+
     /// Checks that it has not ended.
     pub(crate) fn assert_waits(&self) {
         assert!(self.done.try_recv().is_err(), "nothing is acknowledged yet");

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use eventful_postgres::{Database, check, init, roles_script};
+use eventful_postgres::{Database, check, init, role_script};
 
 /// Makes and checks the schema of eventful in a database.
 #[derive(Debug, Parser)]
@@ -27,14 +27,11 @@ enum SchemaCommand {
         #[command(flatten)]
         address: Address,
     },
-    /// Prints a script for psql that gives two roles the rights that they need.
-    Roles {
-        /// The role of nodes.
+    /// Prints a script for psql that gives a role the rights that a node needs.
+    Role {
+        /// The role.
         #[arg(long, default_value = "eventful_node")]
         node: String,
-        /// The role of clients that submit through the inbox.
-        #[arg(long, default_value = "eventful_client")]
-        client: String,
     },
 }
 
@@ -58,8 +55,8 @@ fn main() -> anyhow::Result<()> {
     let checked = match arguments.command {
         SchemaCommand::Init { address, shards } => runtime.block_on(init(&address.database()?, shards))?,
         SchemaCommand::Check { address } => runtime.block_on(check(&address.database()?))?,
-        SchemaCommand::Roles { node, client } => {
-            print!("{}", roles_script(&node, &client));
+        SchemaCommand::Role { node } => {
+            print!("{}", role_script(&node));
             return Ok(());
         }
     };
