@@ -33,7 +33,7 @@
 //! Being stored and being scheduled are two things. A record that waits is in one of four places: *delayed* until
 //! its time comes; *gated* while its group or its type has as many runs as it may; in the *line*, first in, first out;
 //! or *queued*, which means that a *ticket* for it is in the channel to the dispatcher. Tickets may be lost at any
-//! time. Their records return to the line, so no event is.
+//! time. Their records return to the line, so no event is lost with them.
 //!
 //! The dispatcher presents a ticket and gets a *run*: one call of your handler. Only the current run of a record can
 //! end it, so a handler that returns after its time is up changes nothing. What fails is retried later, with

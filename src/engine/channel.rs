@@ -32,6 +32,7 @@ impl Engine {
     fn may_feed(&self) -> bool {
         self.is_feeding()
             && self.blocked_since.is_none()
+            // Void tickets count: they take a slot until they are presented.
             && self.tickets.outstanding() < self.config.channel_capacity.get()
     }
 
@@ -41,8 +42,11 @@ impl Engine {
     }
 
     pub(super) fn enqueue_failed(&mut self, ticket: Ticket, cause: EnqueueFailure) -> Answer {
+        // The ticket was lost with its channel meanwhile: its record is in the line again.
         let Some(holder) = self.tickets.holder(ticket) else { return Answer::Stale };
         self.tallies.fail_enqueue(cause);
+        // Feeding waits for a presented ticket or the next sweep: a full channel would refuse one ticket after the
+        // other.
         self.blocked_since = Some(self.now);
         self.tickets.fail(ticket, self.now + self.config.sweep_interval);
         match holder {
@@ -53,6 +57,7 @@ impl Engine {
     }
 
     pub(super) fn channel_lost(&mut self) -> Answer {
+        // The channel that replaces the lost one is empty.
         self.blocked_since = None;
         let lost = self.tickets.lose_all();
         self.recover_lost(lost);
@@ -88,6 +93,7 @@ impl Engine {
     }
 
     pub(super) fn join_head(&mut self, slot: Slot) {
+        // Into the line and not to its gates: it has passed them, and keeps its passes.
         self.line.push_front(&mut self.state.store.live, slot);
         self.put(slot, Place::Line);
     }
@@ -111,6 +117,7 @@ impl Engine {
             Some(Place::Delayed) => self.delayed.remove(waiting.eligible_at, waiting.delayed_as),
             Some(Place::Gated(gate)) => self.leave_gate(slot, gate),
             Some(Place::Line) => self.line.remove(&mut self.state.store.live, slot),
+            // The channel gives no ticket back: this one will be presented, and start nothing.
             Some(Place::Queued(ticket)) => self.tickets.void(ticket),
             None => {}
         }

@@ -35,6 +35,7 @@ impl DowntimeLog {
     /// Takes in an opening at `until`, after the last fact at `last`, when the first of all terminal
     /// records ended at `oldest`. At most `most` downtimes are kept apart.
     pub(super) fn open(&mut self, until: Timestamp, last: Timestamp, oldest: Option<Timestamp>, most: usize) {
+        // Without a terminal record there is no retention that a downtime could lengthen.
         let Some(oldest) = oldest else { return self.0.clear() };
         self.forget_before(oldest);
         self.add(Downtime { until, lasted: until.since(last) }, most);

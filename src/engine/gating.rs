@@ -52,6 +52,7 @@ impl Engine {
         if self.waits_for_a_policy(slot) {
             return self.pass_group(slot);
         }
+        // It was retried, snoozed or redriven: the others wait for it, so it waits for none of them.
         if self.groups.turn(group) == Some(slot) {
             if self.groups.is_paused(group) {
                 return self.return_to_gate(slot, group);
@@ -59,6 +60,7 @@ impl Engine {
             self.groups.pass(group, slot);
             return self.pass_group(slot);
         }
+        // By way of the list even when the gate is open, so that order and counts are kept in one place.
         self.groups.push(group, &mut self.state.store.live, slot);
         self.put(slot, Place::Gated(Gate::Group));
         self.open_group(group);
@@ -84,6 +86,7 @@ impl Engine {
             return Answer::Refused(Refusal::Overloaded { bound: Bound::PausedGroups, retry_after });
         }
         out.fact(self.now, || Change::GroupPaused { group: group.clone(), paused });
+        // A group without records is not there: it is paused when its next record makes it.
         if let Some(found) = self.groups.find(group.as_str()) {
             let unstarted = self.groups.set_paused(found, paused).filter(|_| paused);
             unstarted.into_iter().for_each(|slot| self.take_back(slot, found));
@@ -95,8 +98,10 @@ impl Engine {
 
     /// Takes a record that has not started back to the gate of its group.
     fn take_back(&mut self, slot: Slot, group: GroupId) {
+        // This voids a ticket that is in the channel, so that it starts nothing when it is presented.
         self.leave_place(slot);
         self.return_to_gate(slot, group);
+        // Its pass of the type gate is free again, and no run will end that would open that gate.
         let gate = self.state.store.live[slot].policy;
         gate.into_iter().for_each(|gate| self.open_gate(gate));
     }
@@ -146,6 +151,7 @@ impl Engine {
             Some(Place::Gated(Gate::Type)) => (true, false),
             Some(Place::Line | Place::Queued(_)) => (true, true),
         };
+        // Such a record was sent past the gate of its group without being counted there (`reach_group`).
         let is_past_group = is_past_group && !self.waits_for_a_policy(slot);
         group.filter(|_| is_past_group).into_iter().for_each(|group| self.groups.leave(group));
         policy.filter(|_| is_past_type).into_iter().for_each(|gate| self.gates.leave(gate));
@@ -169,6 +175,7 @@ impl Engine {
 
     /// A run has ended.
     pub(super) fn return_running(&mut self, (group, gate): (Option<GroupId>, Option<PolicyId>)) {
+        // The last record of a group has taken the group along.
         group.filter(|group| self.groups.is_there(*group)).into_iter().for_each(|group| self.groups.end_run(group));
         gate.into_iter().for_each(|gate| self.gates.end_run(gate));
     }
@@ -183,6 +190,7 @@ impl Engine {
     pub(super) fn join_group(&mut self, slot: Slot) {
         let record = &mut self.state.store.live[slot];
         if let Some(name) = record.event.group() {
+            // Asked only for a group that is made now: one that is there knows it.
             let is_paused = || self.state.paused_groups.contains(name);
             record.group = Some(self.groups.join(name, &self.config.groups, is_paused));
         }
@@ -192,15 +200,18 @@ impl Engine {
     /// redriven before.
     pub(super) fn join_again(&mut self, slot: Slot) {
         let record = &self.state.store.live[slot];
+        // A failed record is still in its group only where it stops that; elsewhere it left when it failed.
         let Some(group) = record.group else {
             self.join_group(slot);
             return self.arrive(slot, self.now);
         };
         self.groups.revive(group, (record.seq, slot));
+        // With the turn, a record that may never start would stop its group.
         if !self.waits_for_a_policy(slot) {
             self.groups.take_turn(group, slot);
         }
         self.reach_group(slot, group);
+        // When it was the last failure and waits for a policy, it does not take the turn: then others may pass.
         self.open_group(group);
     }
 
@@ -235,6 +246,7 @@ impl Engine {
         let live = &self.state.store.live;
         let grouped = live.iter().filter(|(_, record)| record.event.group().is_some());
         let mut slots: Vec<_> = grouped.map(|(slot, record)| (record.seq, slot)).collect();
+        // By acceptance: the places of records in memory differ after a snapshot, and nothing may depend on them.
         slots.sort_unstable();
         let mut claims = Vec::new();
         for (seq, slot) in slots {
@@ -315,6 +327,7 @@ impl Engine {
                     format!("is retried in {:?}", eligible_at.since(now))
                 }
                 LiveState::Waiting(_) => "is next".into(),
+                // A failed record has returned the turn, so this one runs.
                 LiveState::Processing(_) | LiveState::Failed { .. } => "runs".into(),
             };
             return format!(

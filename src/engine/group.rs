@@ -49,6 +49,7 @@ impl Group {
     pub(super) fn is_open(&self) -> bool {
         !self.paused
             && match self.order {
+                // One record has the turn from the gate to its end, so neither starts nor runs need be counted.
                 GroupOrder::Fifo => self.turn_waits || self.turn.is_none() && self.failed.is_empty(),
                 GroupOrder::Free => self.unstarted.is_none() && self.running < self.limit,
             }

@@ -114,6 +114,7 @@ impl EventGroups {
         if self.groups[group.0].pending > 0 || !self.groups[group.0].failed.is_empty() {
             return;
         }
+        // Dropped at once: senders choose the names, so groups that were kept would take memory without bound.
         let hash = self.hash(&self.groups[group.0].name);
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == group) {
             entry.remove();
@@ -212,6 +213,8 @@ impl EventGroups {
     /// Lets the first record through that waits at a gate, if there is one and the gate is open.
     pub(super) fn let_through(&mut self, group: GroupId, live: &mut Slab<LiveRecord>) -> Option<Slot> {
         let of_group = &self.groups[group.0];
+        // After a pause the holder of the turn may wait behind redriven ones, and none of these may pass before it has
+        // ended.
         let first = of_group.turn.filter(|_| of_group.turn_waits).or(of_group.first());
         let slot = first.filter(|_| of_group.is_open())?;
         self.remove(group, live, slot);
@@ -338,5 +341,6 @@ impl EventGroups {
 
 /// Names come from outside, so no sender may choose where they fall.
 fn hashed(key: u64, name: &str) -> u64 {
+    // The second half of the key is a constant ("groups"): the seed alone is secret.
     SipHasher13::new_with_keys(key, 0x6772_6f75_7073).hash(name.as_bytes())
 }

@@ -115,7 +115,7 @@ use tickets::Tickets;
 /// 3. **Time.** [`next_deadline`](Self::next_deadline) says when the driver must come back with
 ///    [`Command::Sweep`] if nothing happens before.
 ///
-/// All other methods only look. Nothing panics, whatever the commands say.
+/// All other methods only read. Nothing panics, whatever the commands say.
 ///
 /// ```
 /// use eventful::{engine::{Answer, Command, Effect, Engine, Outcome, Output}, Config, Event, Timestamp};

@@ -80,6 +80,7 @@ impl Engine {
                 out.effect(Effect::Abort(run.id));
             }
         }
+        // Before the record becomes a tombstone, which has no group.
         self.part_from_group(slot);
         self.state.discard(self.now, slot);
         self.open_gates(gates);
@@ -100,6 +101,7 @@ impl Engine {
     }
 
     pub(super) fn shutdown(&mut self) -> Answer {
+        // A repeated call must not bring a stopped engine back to draining.
         if self.phase == Phase::Running {
             self.phase = Phase::Draining;
         }

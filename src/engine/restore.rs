@@ -38,6 +38,7 @@ impl SnapshotSummary {
     /// Returns whether there can be so many records, of which so many are processing, beside it.
     pub fn agrees(&self, records: u64, processing: u64) -> bool {
         let counters = &self.counters;
+        // Every accepted event is a record or was forgotten; every started run has ended or is in flight.
         counters.accepted == records.saturating_add(counters.forgotten_total())
             && counters.started == counters.finished_total().saturating_add(processing)
     }
@@ -159,6 +160,7 @@ impl SnapshotLoader {
                 let slot = store.insert(hash, event, record.accepted_at, record.seq);
                 let live = &mut store.live[slot];
                 (live.attempt, live.charge) = (record.attempt, record.charge);
+                // Before the stage: `advance` adds up the bytes of a failed record, and its errors are among them.
                 live.recall(record.last_error, record.history);
                 store.advance(slot, stage);
             }

@@ -40,6 +40,7 @@ impl Engine {
         let id = self.next_run();
         let (now, live) = (self.now, &self.state.store.live);
         out.fact(now, || Change::Started { key: live[slot].event.key().clone(), run: id });
+        // Measured before the start, which replaces the stage with the time from which on the record could start.
         if let LiveState::Waiting(waiting) = live[slot].stage {
             self.histograms.queue_time.observe(now.since(waiting.eligible_at));
         }
@@ -66,6 +67,7 @@ impl Engine {
         let Some(slot) = self.current(run) else { return self.stale_run() };
         let record = &self.state.store.live[slot];
         let RunLimits { run_timeout, run_lifetime, .. } = self.config.run_limits(record.policy);
+        // Counted from the start, so that a handler that hangs ends even if something still sends heartbeats for it.
         let lifetime_end = record.run().started_at + run_lifetime;
         let deadline = lifetime_end.min(self.now + run_timeout);
         self.runs.move_deadline(&mut self.state.store.live, slot, deadline);
@@ -111,6 +113,8 @@ impl Engine {
                 Finish { end: AttemptEnd::Failed, error: Some(error), next: AfterRun::Failed, charge }
             }
             Outcome::Retry { error, after } => {
+                // Cut, because the liveness bound counts with `max_retry_after`, and the time may come from a target
+                // that is mistaken.
                 let floor = after.unwrap_or_default().min(self.config.max_retry_after);
                 self.again(record, AttemptEnd::Retry, error, floor)
             }
@@ -121,6 +125,8 @@ impl Engine {
                     let eligible_at = self.now + delay.min(self.config.max_snooze);
                     self.wait_until(eligible_at, AttemptEnd::Snoozed, reason, charge)
                 }
+                // From here on a snooze is a failed attempt: without a limit the event could be pending for ever, and
+                // no operator would see that it fails.
                 None => self.again(record, AttemptEnd::Retry, too_often(reason), Duration::ZERO),
             },
         }
@@ -161,12 +167,14 @@ impl Engine {
         self.runs.remove(&mut self.state.store.live, slot);
         let next = finish.next;
         match next {
+            // While the record is live: once completed it is a tombstone, which has no group.
             AfterRun::Completed => self.part_from_group(slot),
             AfterRun::Failed => self.fail_in_group(slot),
             AfterRun::Retry { .. } => {}
         }
         self.state.finish(now, slot, finish);
         self.return_running(gates);
+        // Before the record waits again, so that those which have waited at its gates come first.
         self.open_gates(gates);
         match next {
             AfterRun::Completed => super::Status::Completed,

@@ -27,6 +27,7 @@ impl Runs {
 
     pub(super) fn find(&self, run: RunId, live: &Slab<LiveRecord>) -> Option<Slot> {
         let slot = self.slot(run.number())?;
+        // Each opening counts runs from 1, and the map has only these numbers: the id has the epoch, too.
         (live[slot].run().id == run).then_some(slot)
     }
 
@@ -76,6 +77,7 @@ impl Runs {
         live[slot].run_mut().deadline = deadline;
         match self.in_order.tail() {
             Some(tail) if rank(live, tail) > rank(live, slot) => {
+                // Behind the tail the list would not be in order, and `first` compares only its head.
                 self.others.insert(rank(live, slot));
             }
             _ => self.in_order.push_back(live, slot),
@@ -83,6 +85,7 @@ impl Runs {
     }
 
     fn unschedule(&mut self, live: &mut Slab<LiveRecord>, slot: Slot) {
+        // Nearly always empty: then no rank is computed, and the run is in the list.
         if self.others.is_empty() || !self.others.remove(&rank(live, slot)) {
             self.in_order.remove(live, slot);
         }
@@ -96,6 +99,8 @@ fn rank(live: &Slab<LiveRecord>, slot: Slot) -> (Timestamp, u64) {
 
 /// Run numbers rise by one; no caller chooses them, so no key is needed.
 fn spread(number: u64) -> u64 {
+    // 2^64 divided by the golden ratio, odd (Knuth, TAOCP 6.4): numbers in a row differ in the upper bits too, which
+    // hashbrown compares first.
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 

@@ -63,6 +63,8 @@ impl EngineState {
     /// Applies a fact that was decided before. `last` is the time of the one before it.
     pub(super) fn apply(&mut self, fact: &Fact, last: Timestamp) -> Result<(), ReplayError> {
         let at = fact.at;
+        // Each change is checked before it is made: a journal that lacks a fact is refused, and not replayed to another
+        // state.
         match &fact.change {
             Change::Accepted(event) => self.replay_accepted(at, event)?,
             Change::Started { key, run } => self.start(at, self.waiting(at, key)?, *run),
@@ -91,6 +93,7 @@ impl EngineState {
 
     pub(super) fn accept(&mut self, at: Timestamp, hash: u64, event: Event) -> Slot {
         self.counters.accepted += 1;
+        // The number follows from facts alone, so a replay gives each record the one that it had.
         self.store.insert(hash, event, at, Seq::new(self.counters.accepted))
     }
 
@@ -124,6 +127,7 @@ impl EngineState {
         self.counters.redriven += 1;
         // A new life has all its attempts.
         self.store.live[slot].charge = Charge::default();
+        // Not as a retry: its status is `Received`, as that of a new event.
         self.store.advance(slot, LiveState::waiting(false, at));
     }
 
@@ -153,6 +157,7 @@ impl EngineState {
 
     fn replay_accepted(&mut self, at: Timestamp, event: &Event) -> Result<(), ReplayError> {
         let hash = self.store.hash(event.key());
+        // Also an expired one: an engine forgets that by a fact before it accepts the key again.
         if self.store.find(hash, event.key()).is_some() {
             return Err(ReplayError::new(at, "accepted, but it is known", event.key()));
         }

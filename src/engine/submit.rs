@@ -29,6 +29,7 @@ impl Engine {
         out.fact(self.now, || Change::Accepted(event.clone()));
         let policy = self.policy_of(&event);
         let slot = self.state.accept(self.now, hash, event);
+        // Outside of the fact: policies are configuration, and each opening applies its own to all records.
         self.state.store.live[slot].policy = policy;
         self.join_group(slot);
         self.arrive(slot, eligible_at);

@@ -130,6 +130,7 @@ impl Tickets {
         if self.marker.is_some_and(|marker| marker.ticket == ticket) {
             self.marker_not_before = marker_not_before;
         }
+        // `seek` alone would find the next higher ticket when this one has gone.
         if self.at(ticket).is_some()
             && let Some(entry) = self.sent.remove(self.seek(ticket.number()))
         {

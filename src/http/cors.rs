@@ -62,6 +62,7 @@ impl Cors {
     /// The page that sends this, when it may.
     pub(super) fn origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let mut origins = headers.get_all(ORIGIN).iter();
+        // Browsers send one; with several it is not clear whose page it is.
         let (Some(origin), None) = (origins.next(), origins.next()) else { return None };
         let is = |known: &Origin| known.0.as_bytes() == origin.as_bytes();
         self.0.iter().any(is).then(|| origin.clone())
@@ -82,6 +83,7 @@ impl Cors {
         if let Some(asked) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
             response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
         }
+        // The response repeats what the request has asked for, so a cache must keep it apart from others.
         response.headers_mut().append(VARY, HeaderValue::from_static("access-control-request-headers"));
         Some(response)
     }
@@ -91,6 +93,7 @@ impl Cors {
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(READ));
+        // A cache must not give this response to a page of another origin.
         headers.append(VARY, HeaderValue::from_static("origin"));
     }
 }

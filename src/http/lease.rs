@@ -126,6 +126,7 @@ async fn read<T: DeserializeOwned>(front: &Front, request: Request, form: &str) 
     let too_large = || Problem::invalid(format!("the body has more than {BODY_BYTES} bytes: send {form}")).closing();
     let whole = whole.map_err(|problem| problem.unwrap_or_else(too_large))?;
     let text = if whole.is_empty() { b"{}" } else { &whole[..] };
+    // serde takes an array for a struct, too, with its members in the order of the fields.
     if !text.trim_ascii_start().starts_with(b"{") {
         return Err(Problem::invalid(format!("the body is no JSON object: send {form}")));
     }
@@ -142,6 +143,7 @@ fn desk(front: &Front) -> Result<&LeaseDesk, Problem> {
 fn run(text: &str) -> Result<RunId, Problem> {
     let parsed = text.split_once('-').and_then(|(epoch, number)| {
         let run = RunId::new(Epoch::new(epoch.parse().ok()?), number.parse().ok()?);
+        // One spelling only: `+1` and `01` would be parsed as well.
         (run.to_string() == text).then_some(run)
     });
     parsed

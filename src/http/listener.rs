@@ -46,6 +46,7 @@ impl Listener for TcpListener {
     }
 
     fn peer(io: &TcpStream) -> Option<IpAddr> {
+        // A socket for both families shows an IPv4 client under a mapped address: a client has one on every listener.
         Some(io.peer_addr().ok()?.ip().to_canonical())
     }
 }

@@ -23,6 +23,7 @@ pub(super) enum Spoken {
 /// Those of the connection.
 pub(super) async fn detect<Io: AsyncRead + Unpin>(mut io: Io) -> io::Result<(Spoken, Replayed<Io>)> {
     let (mut begin, mut len) = ([0; PREFACE.len()], 0);
+    // Until a byte differs, and no longer: a client of HTTP/1 may send less than a preface, and then wait.
     while len < begin.len() && begin[..len] == PREFACE[..len] {
         match io.read(&mut begin[len..]).await? {
             0 => break,

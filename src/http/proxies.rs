@@ -91,6 +91,7 @@ impl Proxies {
         let hops = hops.iter().rev().flat_map(|value| value.rsplit(','));
         let mut client = peer;
         for hop in hops {
+            // What is no address cannot be checked, so nothing before it is believed.
             let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
             client = Some(address);
             if !self.believes(address) {

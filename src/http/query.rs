@@ -45,6 +45,7 @@ pub(super) fn split<const N: usize, const M: usize>(
             (None, Some(at)) => &mut other[at],
             (None, None) => return Err(unknown(&name, &[&first[..], &second[..]].concat())),
         };
+        // Servers and proxies differ in which of two values counts.
         if place.replace(decode(value)?).is_some() {
             return Err(Problem::invalid(format!("{name} is given twice: give it once")));
         }

@@ -76,6 +76,7 @@ impl OpenStreams {
 
     /// Waits until a request has ended.
     pub(super) async fn first_end(&self) {
+        // Created before the check, so that no end between them is missed.
         let notified = self.0.1.notified();
         if self.lock().ended == 0 {
             notified.await;
@@ -174,6 +175,7 @@ pub(super) struct WatchedPart {
 
 impl WatchedBody {
     pub(super) fn new(body: Body, stream: OpenStream, share: Option<Share>) -> Self {
+        // The response is there: from now on it is the client that is waited for.
         stream.give(0);
         Self { body, held: Arc::new(HeldResponse { stream, _share: share }) }
     }

@@ -77,6 +77,7 @@ impl Tls {
     ///
     /// [`InvalidTls`]; then what was read before stays.
     pub fn reload(&self) -> Result<(), InvalidTls> {
+        // Before the lock, for which new connections wait.
         let config = read(&self.files)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
@@ -104,6 +105,7 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, InvalidTls> {
         .with_no_client_auth()
         .with_single_cert(certificates, key)
         .map_err(mismatch)?;
+    // In the order of preference: a client that speaks both gets HTTP/2.
     config.alpn_protocols = [&b"h2"[..], b"http/1.1"].map(Vec::from).into();
     Ok(Arc::new(config))
 }
@@ -120,6 +122,7 @@ impl<L: Listener> Listener for TlsListener<L> {
 
     async fn accept(&mut self) -> io::Result<Self::Io> {
         let io = self.inner.accept().await?;
+        // Read now: the handshake owns the connection until it has ended.
         let peer = L::peer(&io);
         let config = Arc::clone(&self.tls.current.read().unwrap_or_else(PoisonError::into_inner));
         Ok(TlsIo { peer, state: TlsState::Handshake(Box::new(TlsAcceptor::from(config).accept(io))) })

@@ -112,6 +112,7 @@ impl Snapshots {
 
     /// Abandons the snapshot that is being made.
     pub(super) fn abandon(&mut self, error: &MaintainError) {
+        // From zero, so that the next attempt does not follow at once, and fail in the same way.
         (self.since, self.again) = (0, false);
         let is_damage = matches!(error, MaintainError::Open(OpenError::Corrupt(_)));
         self.failures = self.failures.saturating_add(is_damage.into());

@@ -59,6 +59,7 @@ macro_rules! intercept {
             })*
         }
 
+        // A method with a default body would be left out without an error, and its calls not intercepted.
         #[deny(clippy::missing_trait_methods)]
         impl<I: Intercept> JournalStore for Intercepted<I> {
             fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {

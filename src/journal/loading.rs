@@ -70,6 +70,7 @@ impl SnapshotParts {
         let read = check(bytes, self.at, self.part, self.link)?;
         let mut body = read.body;
         if self.part == 0 {
+            // Its link is not that of a part but of the frame before `at`, from which the frames continue.
             (self.position.previous, self.position.epoch) = (read.header.previous, read.header.epoch);
             self.is_first_format = read.version == frame::VERSION;
         }
@@ -84,6 +85,7 @@ impl SnapshotParts {
     /// Counts a record of the last part.
     pub(super) fn count(&mut self) -> Result<(), OpenError> {
         self.records += 1;
+        // In format 1 the summary comes first and says how many records follow; in format 2 it is the last item.
         let ends_before = self.summary.is_some_and(|(_, records)| !self.is_first_format || self.records > records);
         if ends_before { Err(self.damaged(&"it holds more records than it says").into()) } else { Ok(()) }
     }

@@ -281,6 +281,7 @@ impl Writing {
         let last = cursor.is_none();
         if last {
             let summary = replay.summary();
+            // Before the last part: what lacks records must not become a snapshot, as frames are trimmed for it.
             written.check(&summary, out.position().next)?;
             out.add_with(|body| replay.downtimes().for_each(|downtime| records::encode_downtime(downtime, body)));
             out.add_with(|body| replay.paused_groups().for_each(|group| records::encode_paused_group(group, body)));

@@ -128,6 +128,7 @@ pub(super) fn encode(kept: &SnapshotRecord, out: &mut Vec<u8>) {
     let record = &kept.record;
     match (&kept.event, stage(record)) {
         (Some(event), Some(stage)) => {
+            // Numbers begin with 1, so 0 is free to mean that there is none.
             let seq = record.seq.map_or(0, Seq::number);
             put(&WireItem::Numbered(seq, WireEvent::of(event), WireOptions::of(event), life(record, stage)), out);
             for past in &record.history {

@@ -53,6 +53,7 @@ impl CapacityQueue {
 
     pub(super) fn leave(&mut self, waiter: Waiter) {
         let Some(place) = self.places.remove(&waiter) else { return };
+        // Once the one that was called has left, the next one may be called. Asked before it is removed.
         self.is_called &= !self.is_first(waiter);
         self.waiters.remove(&place);
     }

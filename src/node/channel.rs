@@ -49,6 +49,7 @@ impl TicketChannel {
             };
             probe.taken(ticket);
             match probe.locked(Point::Present) {
+                // Lost, which the engine must find out by itself: the next ticket is presented.
                 Action::Fail => {}
                 Action::DropReceiver => self.tickets = None,
                 Action::Continue | Action::Yield | Action::Stall(_) | Action::Panic => return Ok(Some(ticket)),

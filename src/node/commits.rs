@@ -130,6 +130,7 @@ impl PendingCommits {
     /// Returns the LSN that must be durable before a result decided now may leave; `None` when it may leave at once.
     pub(super) fn tail(&self) -> Option<Lsn> {
         let journaled = self.0.as_ref()?;
+        // With everything durable a result need not wait, which spares its caller a wake-up.
         (!journaled.groups.is_idle()).then(|| journaled.groups.tail())
     }
 
@@ -259,6 +260,7 @@ impl PendingCommits {
     pub(super) fn abandon(&mut self) -> (Lsn, Lsn, usize) {
         let Some(journaled) = &mut self.0 else { return Default::default() };
         journaled.condition = EngineCondition::Reopening;
+        // Read before the groups are dropped, which know it.
         journaled.lost_since = journaled.unsynced_since();
         let durable = journaled.groups.settled();
         let facts = journaled.groups.fail();
@@ -326,6 +328,7 @@ impl GroupCommit {
     }
 
     fn refusal(&self, now: Timestamp, size_bytes: usize) -> Option<(Bound, Rejection)> {
+        // First: what was measured of a disk that is gone says nothing about its room.
         if !self.is_reachable {
             return Some((Bound::JournalUnreachable, Rejection::JournalUnreachable));
         }
@@ -341,6 +344,7 @@ impl GroupCommit {
     }
 
     fn state(&self, now: Timestamp, busy_since: Option<Timestamp>, max_event_bytes: usize) -> JournalState {
+        // The job at hand counts, too: a seal or a check that hangs holds up the next group.
         let waits_since = self.groups.unsynced_since().into_iter().chain(busy_since).min();
         match self.condition {
             EngineCondition::Reopening => JournalState::Reopening,

@@ -17,10 +17,11 @@ impl Node {
             Some(shutdown) => shutdown.hurry(deadline),
             None => self.shutdown = Some(Shutdown::new(now, deadline)),
         }
+        // A node that is not available accepts and counts nothing anyway.
         if self.unavailable().is_none() && self.engine.phase() == Phase::Running {
             self.end_engine(now);
         }
-        // A node that is not available accepts and counts nothing anyway.
+        // All three may sleep without a deadline, and have their part in the end.
         (self.pending.edit().dispatch, self.pending.edit().write, self.pending.edit().end) = (true, true, true);
     }
 

@@ -140,6 +140,7 @@ impl Node {
         if self.is_broken {
             return Readiness::NotReady(NotReady::Broken);
         }
+        // A sweeper that is a little late is no reason to send events elsewhere.
         let due = self.engine.next_deadline().map(|deadline| deadline.at + self.config().stuck_after);
         let is_late = due.is_some_and(|due| due < now);
         let why = match self.engine.phase() {
@@ -152,6 +153,7 @@ impl Node {
             Phase::Stopped => Some(NotReady::Stopped),
         };
         let journal = journal_reason(self.engine.phase(), self.journal_state(now));
+        // The journal first: the reasons of an engine that was abandoned mean nothing any more.
         journal.or(why).map_or(Readiness::Ready, Readiness::NotReady)
     }
 

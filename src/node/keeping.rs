@@ -74,6 +74,7 @@ impl Node {
     /// Records that the journal has refused the group, and that nothing of it was written: it stays with the writer,
     /// and is tried again.
     pub fn refused(&mut self, now: Timestamp, room_bytes: u64, is_reachable: bool) -> AppendRefused {
+        // First: a journal that has refused a group counts as bounded, whatever room it reports.
         self.writer.refused();
         let found = self.measured(now, room_bytes, is_reachable);
         let ends = self.has_stopped() || self.is_broken;
@@ -115,6 +116,7 @@ impl Node {
     pub fn journal_failed(&mut self, now: Timestamp, is_fenced: bool) -> usize {
         let facts = self.abandon(now);
         self.writer.failed(now);
+        // Opened again beside its new owner, it would decide about the same events.
         if is_fenced {
             self.stay_down();
         }
@@ -143,6 +145,7 @@ impl Node {
             self.stay_down();
             return Err(FramesLost);
         }
+        // Too late: the shutdown has counted what is left, and a broken node decides nothing.
         if self.has_stopped() || self.is_broken {
             self.stay_down();
             return Ok(engine);

@@ -213,6 +213,7 @@ impl Node {
             sweeper: Supervised::default(),
             shutdown: None,
             dispatcher_waits: false,
+            // Nothing is armed: the first `actions` compare this with the deadlines of the opened engine.
             armed: Timestamp::MAX,
             has_moved_deadlines: true,
             is_broken: false,

@@ -200,10 +200,12 @@ impl Node {
             (Some(record), None) if ended => Ok(WatchedEvent::Ended(Box::new(record), self.commits.tail())),
             (Some(_), None) if self.engine.phase() == Phase::Stopped => Ok(WatchedEvent::Stopped),
             (Some(_), None) => {
+                // Without a journal facts are kept only while something reads them.
                 self.out.keep_facts(true);
                 self.watches.add(key, waiter);
                 Ok(WatchedEvent::Waits)
             }
+            // The absence, too, may follow from a fact that is not durable, such as that the record was forgotten.
             (None, None) => Ok(WatchedEvent::Absent(self.commits.tail())),
         }
     }

@@ -111,6 +111,7 @@ impl Pace {
 
     /// Lets the task of this name lead on, or one without a name begin.
     pub(super) fn lead(&mut self, now: Timestamp, lead: Option<Lead>) -> Lead {
+        // A task that was replaced while it was held up leads under a new name: its old one must stay void.
         let lead = lead.filter(|lead| self.is_leader(Some(*lead))).unwrap_or_else(|| {
             self.leaders += 1;
             Lead(self.leaders)

@@ -127,6 +127,7 @@ impl Readers {
 
     /// Reports to all readers that no more facts will come.
     pub(super) fn close(&mut self, wake: &mut Vec<Waiter>) {
+        // What is in the buffers can still be read: the end comes behind it.
         self.is_closed = true;
         self.give(wake, |_| 0);
     }

@@ -68,6 +68,7 @@ impl Shutdown {
 
     /// Applies another deadline: the earliest of all counts.
     pub(super) fn hurry(&mut self, deadline: Timestamp) {
+        // The later stages last as long as the configuration says, whatever callers ask for.
         if let ShutdownPhase::Draining(until) = &mut self.stage {
             *until = deadline.min(*until);
         }

@@ -31,6 +31,7 @@ impl Node {
         self.supervised(part).restart(not_before);
         match part {
             SupervisedTask::Dispatcher => self.replace_channel(now),
+            // In the past, so that the new one checks at once what is due: the old one may have died before its sweep.
             SupervisedTask::Sweeper => self.armed = Timestamp::EPOCH,
         }
         true

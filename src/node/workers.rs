@@ -85,6 +85,7 @@ impl Workers {
 
     /// Records that a run has come to those who asked for it.
     pub(super) fn arrive(&mut self, worker: WorkerId, run: RunId) {
+        // Unless it was stopped on its way, and its worker has another run by now.
         if let Some(PermitUse::Running { run: held, on_way }) = self.slots.get_mut(worker.0)
             && *held == run
         {
@@ -135,6 +136,7 @@ impl Workers {
             if let PermitUse::Running { run, on_way } = *slot
                 && let Some(place) = place(run)
             {
+                // It keeps its permit until the handler has yielded, as that still takes its share of the machine.
                 *slot = PermitUse::Stopped { run, since: now };
                 self.on_way -= usize::from(on_way);
                 found.push((place, WorkerId(number)));

@@ -162,6 +162,7 @@ impl WriterState {
 
     /// Records the job that the driver got.
     pub(super) fn begin_job(&mut self, now: Timestamp, job: Job) {
+        // A writer that waits or has closed holds up nothing, and must not count as stalled.
         self.busy_since = (!matches!(job, Job::Wait(_) | Job::Close)).then_some(now);
     }
 
@@ -211,6 +212,7 @@ impl WriterState {
     }
 
     pub(super) const fn opened(&mut self) {
+        // In vain until something is appended, which sets it to zero.
         (self.openings_in_vain, self.reopenings) = (self.openings_in_vain + 1, self.reopenings + 1);
         self.turn = WriterTurn::Write;
     }

@@ -98,8 +98,7 @@ impl Attempt {
     }
 
     /// Returns the number of starts that count against the `max_attempts` of its type policy or of the configuration, this
-    /// one included. Begins again at 1 when the
-    /// event is redriven; a snooze and an interruption give their start back.
+    /// one included. Begins again at 1 when the event is redriven; a snooze and an interruption give their start back.
     pub fn charged(&self) -> u32 {
         self.0.charged
     }
@@ -144,6 +143,7 @@ impl Attempt {
     pub(super) async fn settle(&self, outcome: Outcome) -> Result<Status, NotSettled> {
         let RunState { worker, run, shared, cancel, .. } = &*self.0;
         let decided = shared.write(|node, now| node.settle_shown(now, (*worker, *run), outcome))?;
+        // Before the wait: the outcome is decided, so the handler need not continue until it is durable.
         cancel.open();
         shared.settled(decided.lsn, false).await.map_err(Unavailable::from)?;
         decided.value.ok_or(NotSettled::Stale)

@@ -173,6 +173,7 @@ impl Builder {
     pub(super) fn resolve(&mut self) -> Result<Config, StartError> {
         let mut config = self.config.take().unwrap_or_else(|| self.defaults());
         self.edits.drain(..).for_each(|edit| edit(&mut config));
+        // After the changes, one of which may have set it.
         config.seed = Some(config.seed.map_or_else(draw_seed, Ok)?);
         Ok(config)
     }

@@ -33,6 +33,7 @@ async fn is_started(state: &RunState) -> bool {
     }
     tokio::select! {
         biased;
+        // First: a run that was cancelled does not count, even if its start is durable by now.
         () = state.cancel.wait() => false,
         settled = state.shared.settled(state.started, true) => settled.is_ok(),
     }
@@ -58,6 +59,7 @@ async fn handle<H: Handler>(handler: &H, guard: &mut RunGuard, span: &Span) -> O
         Poll::Pending => stopped.as_mut().poll(cx).map(|()| None),
     })
     .await;
+    // The destructor of the future is the handler's code: a panic in it is a crash of this run.
     let dropped = catch(|| call.set(None));
     ended.map(|outcome| dropped.err().unwrap_or(outcome))
 }

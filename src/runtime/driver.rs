@@ -83,6 +83,7 @@ impl WriterDriver {
         match self {
             Self::Thread(notify) => {
                 let thread = thread::Builder::new().name("eventful-journal".to_string());
+                // Not joined: the writer reports its own end when it is dropped.
                 thread.spawn(move || on_thread(writer, &notify)).map(drop)
             }
             Self::Task(notify) => {

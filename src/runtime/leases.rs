@@ -132,6 +132,7 @@ impl LeaseDesk {
     ///
     /// [`NotSettled`]: the run does not count, or no worker has it.
     pub async fn settle(&self, run: RunId, result: Result<(), Failure>) -> Result<Status, NotSettled> {
+        // Taken out first: of two settlements of one run, one must find nothing.
         let attempt = self.lock().taken.remove(&run).ok_or(NotSettled::Stale)?;
         attempt.settle(outcome(result)).await
     }
@@ -257,6 +258,7 @@ impl<'a> LeaseRequest<'a> {
             && let Some(lease) = state.ready.pop_front()
         {
             self.bytes = self.bytes.saturating_add(lease.event.size_bytes());
+            // Before the worker gets it, so that its first call finds the run.
             state.taken.insert(lease.attempt.run(), lease.attempt.clone());
             self.leases.push(lease);
         }
@@ -276,6 +278,7 @@ impl<'a> LeaseRequest<'a> {
     }
 
     fn leave(mut self) -> Vec<Lease> {
+        // Taken out, so that the drop that follows gives none of them back.
         core::mem::take(&mut self.leases)
     }
 }
@@ -284,6 +287,7 @@ impl Drop for LeaseRequest<'_> {
     fn drop(&mut self) {
         let mut state = self.desk.lock();
         state.waiting.remove(&self.number);
+        // Last first, so that they are in front in the order in which they started.
         for lease in self.leases.drain(..).rev() {
             // What has ended meanwhile is no longer there.
             if state.taken.remove(&lease.attempt.run()).is_some() {

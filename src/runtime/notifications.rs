@@ -23,15 +23,15 @@ const TURNS: u64 = 8;
 pub(super) struct Notifications {
     /// For the dispatcher.
     pub(super) dispatch: Notify,
-    /// For the task or thread that drives the end.
+    /// For the sweeper.
     pub(super) timer: Notify,
-    /// For who sees to the end.
+    /// For the task or thread that drives the end.
     pub(super) end: Notify,
-    /// For all that wait until no event is pending.
+    /// For the supervisor of the dispatcher.
     pub(super) replace_dispatcher: Notify,
-    /// For all that wait for an LSN, by its number.
+    /// For all that wait until no event is pending.
     pub(super) idle: Notify,
-    /// For all who wait for an LSN, by its number.
+    /// For all that wait for an LSN, by its number.
     settled: [Notify; TURNS as usize],
     pub(super) waiters: Waiters,
 }
@@ -45,6 +45,7 @@ impl Notifications {
     /// Notifies all that wait for these LSNs.
     pub(super) fn settle(&self, Settled { after, up_to }: Settled) {
         let (first, last) = (after.number() + 1, up_to.number());
+        // Each notification once, however many LSNs are settled together.
         for number in first..=last.min(first.saturating_add(TURNS - 1)) {
             notify_all_guarded(&self.settled[(number % TURNS) as usize]);
         }
@@ -90,6 +91,7 @@ impl Waiters {
     pub(super) fn wake(&self, waiters: &[Waiter]) {
         if !waiters.is_empty() {
             let notifications = self.lock();
+            // Cloned, so that the lock is free when wakers run: they may call back here.
             let woken: Vec<_> = waiters.iter().filter_map(|waiter| notifications.get(waiter).cloned()).collect();
             drop(notifications);
             woken.iter().for_each(|notify| notify_one_guarded(notify));

@@ -63,6 +63,7 @@ impl Shared {
                 record.durable = false;
                 Ok((Some(record), beside))
             }
+            // An absence cannot be marked as not durable, as a record can.
             (Err(Unsynced::Late), None) | (Err(Unsynced::Lost), _) => Err(Unavailable::Unknown),
         }
     }
@@ -98,6 +99,7 @@ impl Shared {
                 self.read(|node, now| node.see_page(now, filter, cursor, left.min(views)))?;
             page.records.extend(value.records);
             page.next = value.next;
+            // Parts that follow each other often wait for the same LSN, and one wait is enough for it.
             if waits.last() != Some(&wait) {
                 waits.push(wait);
             }

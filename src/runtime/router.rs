@@ -93,6 +93,7 @@ impl<H: Handler> Handler for Router<H> {
     }
 
     fn waits_to_be_asked(&self) -> bool {
+        // The default one alone: beside others, the start refuses a handler that waits to be asked.
         self.default.waits_to_be_asked()
     }
 }

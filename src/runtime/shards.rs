@@ -30,7 +30,7 @@ pub(super) struct ShardCursor<'s> {
 }
 
 impl Shards {
-    /// Takes these engines, in the order of their shards; none when there are none.
+    /// Takes these engines, in the order of their shards. There must be one at least.
     pub(super) fn new(mut engines: Vec<Arc<Shared>>, count: ShardCount, config: Config) -> Self {
         let rest = engines.split_off(1);
         Self {

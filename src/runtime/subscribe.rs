@@ -77,6 +77,7 @@ impl Subscription {
             if is_closed {
                 return None;
             }
+            // A wake-up since the reads above is not missed: `notify_one` leaves a permit.
             self.notify.notified().await;
         }
     }

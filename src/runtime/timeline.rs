@@ -41,6 +41,7 @@ impl Timeline {
     pub(super) fn start_at(&self, earliest: Timestamp) {
         let behind = earliest.since(self.clock.now());
         let micros = u64::try_from(behind.as_micros()).unwrap_or(u64::MAX);
+        // Never back: a journal that is opened again may end before a time that callers have seen.
         self.ahead.fetch_max(micros, Ordering::AcqRel);
         let ahead = self.ahead_of_wall();
         if ahead > NOTABLE {
@@ -58,9 +59,9 @@ impl Timeline {
         self.clock.now() + self.ahead()
     }
 
-    /// Ends late if the time is moved ahead meanwhile, which happens only where the journal is opened again.
+    /// Waits until this time. If the time is moved ahead meanwhile, the wait ends late by as much.
     pub(super) fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
-        // Moved ahead meanwhile it ends late by that, which happens only where everything is opened again.
+        // Late is no harm: after the start the time is moved only where the journal is opened again, which wakes all tasks.
         self.clock.sleep_until(Timestamp::EPOCH + at.since(Timestamp::EPOCH + self.ahead()))
     }
 

@@ -225,6 +225,7 @@ impl JournalWriter {
                 let (FreeSpace(room_bytes), frames) = (log.room(), log.next().previous().number());
                 let opened = OpenedEngine { engine, out, room_bytes, frames };
                 match self.shared.write(|node, now| node.journal_opened(now, opened)) {
+                    // The abandoned engine is dropped at the end of this arm, when the lock is free.
                     Ok(_abandoned) => {
                         self.log = Some(log);
                         tracing::info!("the journal was opened again");

@@ -1,4 +1,4 @@
-//! The data of a trace that the page draws.
+//! The data of a trace that the page of a report draws: `draw.js` reads it as JSON.
 
 use serde::Serialize;
 

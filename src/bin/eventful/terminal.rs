@@ -105,7 +105,7 @@ pub(crate) fn dropped() -> u64 {
     DETACHED.get().map_or(0, |detached| detached.output.dropped() + detached.log.dropped())
 }
 
-/// Waits a moment until all lines are written. Returns false, and prints a line on standard error, when standard
+/// Waits until all lines are written, [`LAST_LINES`] at most. Returns false, and prints a line on standard error, when standard
 /// output did not take them; a reader that is gone did not want them.
 pub(crate) fn finish() -> bool {
     let error = match DETACHED.get() {

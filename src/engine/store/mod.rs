@@ -67,6 +67,7 @@ impl Store {
     /// The keyed hash of a key. Ids come from outside, so no sender may choose where they fall.
     pub(super) fn hash(&self, key: &Key) -> u64 {
         // The second half of the key is a constant ("index"): the seed alone is secret.
+        // The mask has all bits, unless a simulation wants keys to collide.
         SipHasher13::new_with_keys(self.hash_key, 0x0069_6e64_6578).hash(key.as_bytes()) & self.hash_mask
     }
 
@@ -191,6 +192,8 @@ impl Store {
             Location::Live(slot) => self.drop_live(slot),
             Location::Tombstone(id) => {
                 let tombstone = self.tombstone(id);
+                // A tombstone does not keep its hash: most records are tombstones, and eight bytes in each would add
+                // up.
                 let (hash, status) = (self.hash(&tombstone.key), tombstone.status());
                 self.counts[status as usize] -= 1;
                 self.tombstones.remove(id);

@@ -24,10 +24,12 @@ enum ScanPosition {
     Failed(u64),
 }
 
-/// Set in the numbers of cursors among failed records.
+/// Set in the numbers of cursors among failed records: the highest bit, above all that counts failures, and above the
+/// shard that a cursor among several engines names.
 const FAILED: u64 = 1 << 63;
 
-/// Set in the numbers of cursors among the tombstones.
+/// Set in the numbers of cursors among the tombstones: the bit above those of a place, which has 32. So tombstones come
+/// behind all live records.
 const TOMBSTONE_BIT: u64 = 1 << 32;
 
 impl Store {

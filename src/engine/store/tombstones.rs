@@ -47,7 +47,7 @@ impl Tombstone {
 pub(in crate::engine) struct TombstoneId(u32);
 
 impl TombstoneId {
-    /// Graves are numbered below this, a power of two.
+    /// Tombstones are numbered below this: a power of two, so that differences are right when numbers wrap.
     pub(super) const NUMBERS: u32 = 1 << 31;
 
     pub(super) const fn new(number: u32) -> Self {

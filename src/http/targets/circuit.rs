@@ -65,6 +65,7 @@ impl Circuit {
             Some(open) if now < open.next_probe => Err(open.next_probe),
             Some(open) => {
                 open.next_probe = now + self.config.probe_every;
+                // One at a time: a target that hangs would otherwise hold one more attempt after each `probe_every`.
                 if open.is_probing {
                     return Err(open.next_probe);
                 }
@@ -97,6 +98,7 @@ impl Circuit {
         self.failures = self.failures.saturating_add(1);
         self.last_error = error.to_owned();
         let is_long = now.since(self.failing_since) >= self.config.open_after && self.failures >= self.config.failures;
+        // An open circuit stays as it is: `admit` has set the time of its next probe.
         if self.open.is_some() || !is_long {
             return false;
         }

@@ -106,6 +106,7 @@ impl Targets {
         let mut by_name = BTreeMap::new();
         for (name, limits) in targets {
             let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+            // In a URL, clients and proxies take `.` and `..` for steps along the path.
             if name.is_empty() || !name.bytes().all(is_plain) || name.bytes().all(|byte| byte == b'.') {
                 return Err(InvalidTargetName(name));
             }
@@ -158,6 +159,7 @@ impl Target {
     /// Lets an attempt begin. Returns whether it is a probe: one that an open circuit lets through.
     fn enter(&mut self, now: Timestamp) -> Result<bool, TargetWait> {
         let is_probe = self.circuit.open().is_some();
+        // Before the circuit: an attempt that is not made must not use up the time of a probe.
         let is_busy = self.concurrency.is_some_and(|most| self.running >= most.get());
         let admitted = if is_busy { Err(TargetWait::Busy) } else { self.admit(now) };
         match admitted {

@@ -70,6 +70,7 @@ fn copy(from: &ReadOnly, to: &Directory) -> io::Result<u64> {
     for held in &from.frames.segments {
         let file = held.file.clone().ok_or(io::ErrorKind::NotFound)?;
         let copy = copy_file(&file, held.end, to, &segment::name(held.number))?;
+        // The records up to `held.end` are without the one that ends the segment, so the copy gets its own.
         if newest != Some(held.number) {
             end(&copy, held.number, held.end, held.number + 1)?;
         }
@@ -81,6 +82,7 @@ fn copy(from: &ReadOnly, to: &Directory) -> io::Result<u64> {
         copied += bytes;
     }
     to.sync_names()?;
+    // Last: it marks a journal whose files are all there.
     marker::set(to)?;
     Ok(copied)
 }
@@ -100,9 +102,8 @@ fn copy_file(from: &SharedFile, bytes: u64, to: &Directory, name: &str) -> io::R
     Ok(Arc::new(copy))
 }
 
-/// Returns the first frame that is not in it.
 impl BackedUp {
-    /// The first frame that is not in it.
+    /// Returns the first frame that is not in it.
     pub const fn end(&self) -> Sequence {
         self.extent.end
     }

@@ -8,7 +8,8 @@ use std::vec::Vec;
 use super::record::{ALIGN_BYTES, HEAD_BYTES, RecordHead, RecordPlace, decode_head};
 use super::volume::VolumeFile;
 
-/// Bytes that are read at once; more for a larger record.
+/// Bytes that are read at once; more for a larger record. Enough that calls cost little, and few enough for memory, as
+/// each reader has a buffer of its own.
 const CHUNK_BYTES: u64 = 1 << 20;
 
 /// An open file whose handle is shared.
@@ -57,6 +58,7 @@ impl RecordReader {
         let Some(head) = self.bytes(at, HEAD_BYTES, limit)?.and_then(|bytes| decode_head(bytes, place)) else {
             return Ok(RecordRead::Unsound);
         };
+        // Only now, when the checksum of the head fits: a length that has rotted must not decide how much is read.
         let length = head.record_bytes();
         if self.bytes(at, length, limit)?.and_then(|bytes| head.body(bytes)).is_none() {
             return Ok(RecordRead::Unsound);
@@ -86,6 +88,7 @@ impl RecordReader {
             if self.bytes(self.at, HEAD_BYTES, limit)?.is_some_and(|bytes| decode_head(bytes, place).is_some()) {
                 return Ok(true);
             }
+            // Records begin at sectors, so no place between them is tried.
             self.at += ALIGN_BYTES as u64;
         }
         Ok(false)
@@ -129,6 +132,7 @@ impl RecordReader {
         let mut bytes = core::mem::take(&mut self.buffer);
         bytes.resize(usize::try_from(wanted).unwrap_or(usize::MAX), 0);
         let read = self.file.read_at(at, &mut bytes);
+        // After an error the buffer stays empty: bytes that were not read must not count as the file's.
         if read.is_ok() {
             self.buffer = bytes;
         }

@@ -80,8 +80,10 @@ impl RecordBuffer {
     /// Makes room for a record of this many bytes, with any contents.
     fn begin(&mut self, len: usize) -> &mut [u8] {
         if self.memory.len() < len + ALIGN_BYTES {
+            // Half as much again, so that records which grow slowly allocate rarely; and a sector, to align the start.
             self.memory = vec![0; len + len / 2 + ALIGN_BYTES];
         }
+        // Bounded, as `align_offset` may give up, and returns `usize::MAX` then.
         (self.start, self.len) = (self.memory.as_ptr().align_offset(ALIGN_BYTES).min(ALIGN_BYTES), len);
         &mut self.memory[self.start..self.start + len]
     }
@@ -101,6 +103,7 @@ pub(super) fn encode(kind: RecordKind, number: u64, body: &[u8], place: RecordPl
     let crc = head_crc(head, place);
     head[HEAD_CRC_AT..].copy_from_slice(&crc.to_le_bytes());
     target.copy_from_slice(body);
+    // The memory held other records, and readers refuse a record with other bytes than zeros behind its body.
     padding.fill(0);
 }
 

@@ -29,6 +29,7 @@ pub(super) fn name(number: u64) -> String {
 
 /// Returns the number of the segment with this name.
 pub(super) fn number(name: &str) -> Option<u64> {
+    // Only what `name` returns: a `log-1` that a person has put there is none of the journal's.
     name.strip_prefix("log-").filter(|digits| digits.len() == 20)?.parse().ok()
 }
 

@@ -68,6 +68,7 @@ impl DiskShards {
         let place = directory.place();
         let names = directory.make().and_then(|_| directory.names()).map_err(|error| refused(&place, &error))?;
         let is_journal = |name: &String| segment::number(name).is_some() || name == marker::FORMAT;
+        // The journal of one engine is in the directory itself, and not in one for a shard.
         let of_one = names.iter().any(is_journal).then_some(1);
         let found = of_one.into_iter().chain(names.iter().filter_map(|name| shard_names::count(name)));
         if let Some(found) = found.into_iter().find(|found| of_one.is_some() || *found != shards.number()) {
@@ -77,6 +78,7 @@ impl DiskShards {
             shards.shards().partition(|shard| names.contains(&shard_names::name(*shard, shards)));
         let Some(first) = missing.first() else { return Ok(()) };
         for shard in there {
+            // Directories without a journal are no loss: a crash in the loop below leaves some of them.
             if DiskStore::is_in(self.directory(shard, shards))? {
                 return Err(OpenError::Gone {
                     place: self.directory(*first, shards).display().to_string(),

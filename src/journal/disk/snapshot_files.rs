@@ -168,6 +168,7 @@ impl SnapshotFiles {
             },
         };
         let corrupt = |at| Corrupt::new(std::format_args!("{place} at byte {at}"), "a part of it is damaged");
+        // Only when parts are read out of order: those before are passed over by their heads.
         while cursor.part < part && !cursor.is_at_end {
             let passed = cursor.skip().map_err(unread)?;
             passed.ok_or_else(|| corrupt(cursor.reader.at()))?;
