@@ -29,6 +29,7 @@ impl Config {
         config.concurrency = nonzero(self.concurrency, "concurrency")?;
         config.channel_capacity = nonzero(self.channel_capacity, "channel_capacity")?;
         config.max_pending = part(self.max_pending, 1, "max_pending")?;
+        // The least parts are those that the validation of an engine's own configuration asks for.
         config.max_records = part(self.max_records, config.max_pending, "max_records")?;
         config.max_bytes = part(self.max_bytes, self.max_event_bytes, "max_bytes")?;
         config.max_failed_bytes = part(self.max_failed_bytes, self.max_event_bytes, "max_failed_bytes")?;

@@ -21,10 +21,11 @@ use crate::runtime::{Eventful, Subscription};
 /// gone for longer learns how many it has missed.
 const KEPT_BYTES: usize = 4 << 20;
 
-/// Facts that may wait for the one task that keeps them.
+/// Facts that may wait for the one task that keeps them. Past these the oldest are lost, and followers get their
+/// number.
 const BACKLOG: usize = 16 << 10;
 
-/// Bytes that one follower is given at once.
+/// Bytes that one follower is given at once: they are copied with the log locked, for which all others wait.
 const PART_BYTES: usize = 64 << 10;
 
 /// The longest time for which facts are kept without a follower: one whose connection breaks comes back within seconds.

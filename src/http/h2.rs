@@ -72,6 +72,7 @@ pub(super) async fn serve(
         () = streams.first_end(), if limits.is_for_one => Some(GiveUp::Idle),
         () = closed => None,
     };
+    // Not gracefully: what would have to end first is what the client does not take.
     if why == Some(GiveUp::Unread) {
         return Ok(());
     }

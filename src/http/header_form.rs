@@ -78,6 +78,7 @@ pub(super) fn event(
         Some(source) => Key::new(&source, &id.text).map_err(Problem::invalid)?,
         None => forwarded_key(id, forwarded(headers, "eventful-source")?)?,
     };
+    // As for the source: what the URL says wins over what a sender forwards.
     let event_type = match event_type {
         Some(event_type) => Some(event_type.into()),
         None => forwarded(headers, "eventful-type")?,

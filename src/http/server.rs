@@ -28,7 +28,7 @@ use super::stall::StallCut;
 use super::timeouts::Timeouts;
 use crate::runtime::Eventful;
 
-/// The smallest buffer of a connection that there can be.
+/// The smallest buffer of a connection: hyper panics below 8 KiB, so a smaller setting is raised.
 const LEAST_BUFFER_BYTES: usize = 8 << 10;
 
 /// Bytes that are read and dropped on a connection for probes, which send nothing that would have to be.
@@ -161,6 +161,7 @@ impl HttpServer {
         tokio::select! {
             biased;
             permit = Arc::clone(&self.slots).acquire_owned() => Some(ConnectionSlot { permit: permit.ok()?, is_reserved: false }),
+            // The reserve last: it keeps probes served while other connections hold all slots.
             permit = Arc::clone(&self.reserve).acquire_owned() => Some(ConnectionSlot { permit: permit.ok()?, is_reserved: true }),
         }
     }
@@ -224,6 +225,7 @@ impl HttpServer {
             if let Err(error) = ended {
                 tracing::debug!(%error, "a connection ended early");
             }
+            // Held until here, so that the limit is on connections that are open.
             drop(slot.permit);
         }
     }

@@ -1,4 +1,4 @@
-//! BatchResults of a batch that wait for their client.
+//! The results of a batch that wait for their client.
 //!
 //! Most HTTP libraries send the whole of a request before they read any of its response. A server that stops reading
 //! until its results are read would wait for such a client, as the client waits for it. So the batch and its results

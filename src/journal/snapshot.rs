@@ -227,6 +227,8 @@ impl JournalLog {
         match read_back(&mut *self.journal, &mut parts, written) {
             Ok(false) => Ok(SnapshotStep::To(SnapshotStage::Verifying { parts, written })),
             Ok(true) => self.finish(parts.at()).map(|()| SnapshotStep::Made(parts.at())),
+            // Of an earlier opening: an older snapshot may be sound. When this opening cannot read back what it has
+            // just written, an older one would not help.
             Err(error) if written.is_none() => self.pass_over(error.into()).map(SnapshotStep::To),
             Err(error) => Err(error.into()),
         }

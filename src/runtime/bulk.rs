@@ -112,6 +112,7 @@ impl Eventful {
                     Err(RedriveError::NotFound | RedriveError::NotFailed(_)) => {}
                     // One group that is full does not stop the events of all others.
                     Err(full @ RedriveError::Overloaded { bound: Bound::Group, .. }) => refused = Some(full),
+                    // What was redriven must be reported, so the refusal is left to the next call, which begins there.
                     Err(_) if count > 0 => {
                         next = Some(after);
                         break 'page;
@@ -124,7 +125,9 @@ impl Eventful {
             return Err(full);
         }
         let left = self.count(&filter).await?;
+        // They rise within a shard, so equal ones are next to each other.
         lsns.dedup_by(|(one, lsn), (other, last)| Arc::ptr_eq(one, other) && lsn == last);
+        // Waited for at the end, so that the redrives of a page share groups of the journal.
         for (shared, lsn) in lsns {
             shared.settled(Some(lsn), false).await.map_err(Unavailable::from)?;
         }

@@ -74,6 +74,7 @@ impl Durability {
         if self.answer_timeout.is_zero() {
             return Err(InvalidConfig::Zero("durability.answer_timeout"));
         }
+        // With less the journal would count as full from the start, and no new event would be accepted.
         let for_events = store.capacity_bytes().saturating_sub(self.reserve_bytes);
         if for_events < config.max_event_bytes as u64 {
             return Err(InvalidConfig::Less(

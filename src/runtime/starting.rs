@@ -98,6 +98,7 @@ impl Builder {
             engines.push(self.share(&runtime, Node::in_memory(now, engine, out), clock, JournalParts::default()));
         }
         let eventful = Eventful::new(Shards::new(engines, count, config));
+        // After all that can fail, so that an error leaves no task behind.
         eventful.shards.all().for_each(|shared| spawn(&runtime, shared, &handler, self.is_idle));
         Ok(eventful)
     }
