@@ -98,6 +98,8 @@ pub mod engine;
 pub mod http;
 #[cfg(feature = "durable")]
 pub mod journal;
+#[cfg(feature = "http")]
+mod key_text;
 pub mod node;
 #[cfg(feature = "tokio")]
 mod runtime;
