@@ -122,8 +122,7 @@ mod durable {
         let reserve = "max_bytes of the journal less durability.reserve_bytes is less than max_event_bytes: raise max_bytes of \
                        the journal less durability.reserve_bytes or lower max_event_bytes";
         assert_eq!(refused(|durability| durability.reserve_bytes = u64::MAX), reserve);
-        let unsynced =
-            "durability.max_unsynced_bytes is more than 4292870143, the most that the journal takes: lower it";
+        let unsynced = "durability.max_unsynced_bytes is more than 4292870143, the most that is allowed: lower it";
         assert_eq!(refused(|durability| durability.max_unsynced_bytes = usize::MAX), unsynced);
     }
 

@@ -115,7 +115,7 @@ const fn command(said: &CommandSummary) -> usize {
         CommandSummary::Submit { .. } => 0,
         CommandSummary::Reject(_) => 1,
         CommandSummary::Start(_) => 2,
-        CommandSummary::Settle(_, OutcomeSummary::Done) => 3,
+        CommandSummary::Settle(_, OutcomeSummary::Done | OutcomeSummary::DoneWith { .. }) => 3,
         CommandSummary::Settle(_, OutcomeSummary::Retry { .. }) => 4,
         CommandSummary::Settle(_, OutcomeSummary::Permanent) => 5,
         CommandSummary::Settle(_, OutcomeSummary::Snooze { .. }) => 6,

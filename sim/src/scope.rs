@@ -108,6 +108,7 @@ fn settings() -> Settings {
         thresholds: None,
         types: Vec::new(),
         unmatched_wait: false,
+        max_follow_ups: None,
         groups: Vec::new(),
     }
 }

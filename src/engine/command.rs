@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::ToString as _;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -100,6 +101,15 @@ pub enum EnqueueFailure {
 pub enum Outcome {
     /// With success.
     Done,
+    /// With success, and with events that follow from it: all of them are accepted together with the completion, or none.
+    ///
+    /// One of which the key is known with the same payload is a duplicate, and nothing more. If one of them conflicts with
+    /// what is known, or if there are more of them or more bytes than may ever be, the event has failed; if there is no room
+    /// for them, it waits as after a [`Snooze`](Self::Snooze) and runs again.
+    DoneWith {
+        /// The follow-ups, at most [`Config::max_follow_ups`](super::Config::max_follow_ups).
+        then: Vec<Event>,
+    },
     /// With an error that another attempt may not have.
     Retry {
         /// The error of this attempt.

@@ -72,7 +72,15 @@ pub struct Config {
     /// refused by default, so that no failed one is lost.
     pub failed_overflow: FailedOverflow,
     /// Bytes of one event. 1 MiB by default.
+    ///
+    /// The follow-ups of one run have at most as many together, and so may exceed [`max_bytes`](Self::max_bytes) by
+    /// [`concurrency`](Self::concurrency) times this.
     pub max_event_bytes: usize,
+    /// Events with which one run may [end](super::Outcome::DoneWith). 100 by default, 1,000 at most: with more of them the
+    /// engine would work too long on one outcome. They may exceed [`max_pending`](Self::max_pending),
+    /// [`max_records`](Self::max_records) and the bound of a group by [`concurrency`](Self::concurrency) times this, since
+    /// the events that fill these bounds could not end otherwise.
+    pub max_follow_ups: usize,
     /// The time that a refused sender is asked to wait while pending events fill a bound. 1 s by default.
     pub overload_retry_after: Duration,
     /// The time for which a completed or discarded record is remembered. 1 h by default. Only time counts in which
@@ -139,6 +147,7 @@ impl Default for Config {
             max_failed_bytes: 256 << 20,
             failed_overflow: FailedOverflow::Refuse,
             max_event_bytes: 1 << 20,
+            max_follow_ups: 100,
             overload_retry_after: Duration::from_secs(1),
             retention: HOUR,
             failed_retention: None,
@@ -174,6 +183,21 @@ impl Config {
         &self.thresholds
     }
 
+    /// Returns how far follow-ups may pass the bounds on counts: as if every run had as many of them as it may.
+    pub(super) const fn spare_follow_ups(&self) -> usize {
+        self.concurrency.get().saturating_mul(self.max_follow_ups)
+    }
+
+    /// Returns the bound on records with follow-ups.
+    pub(super) fn most_records(&self) -> usize {
+        self.max_records.saturating_add(self.spare_follow_ups()).min(ADDRESSABLE)
+    }
+
+    /// Returns the bound on bytes of pending events with follow-ups.
+    pub(super) const fn most_bytes(&self) -> usize {
+        self.max_bytes.saturating_add(self.concurrency.get().saturating_mul(self.max_event_bytes))
+    }
+
     /// The seed that the engine uses.
     pub(super) fn seed(&self) -> u64 {
         self.seed.unwrap_or(0)
@@ -184,6 +208,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Records that the engine can address.
 const ADDRESSABLE: usize = 1 << 30;
+
+/// The most follow-ups of one run: they take about a millisecond.
+const MOST_FOLLOW_UPS: usize = 1000;
 
 /// The reason why a configuration is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -201,8 +228,8 @@ pub enum InvalidConfig {
     /// More records than the engine can address.
     #[error("max_records is more than {ADDRESSABLE}, the most that can be addressed: lower it")]
     TooManyRecords,
-    /// A setting is more than what it is kept in takes.
-    #[error("{0} is more than {1}, the most that the journal takes: lower it")]
+    /// A setting is more than may be.
+    #[error("{0} is more than {1}, the most that is allowed: lower it")]
     Greater(&'static str, u64),
     /// A bound on all events together is too small to be shared by the shards.
     #[error("{name} is too small for {shards} shards: each needs {least}, so raise it or take fewer shards")]
@@ -243,6 +270,9 @@ impl Config {
         ];
         if let Some((_, greater, less)) = ordered.into_iter().find(|(wrong, ..)| *wrong) {
             return Err(InvalidConfig::Less(greater, less));
+        }
+        if self.max_follow_ups > MOST_FOLLOW_UPS {
+            return Err(InvalidConfig::Greater("max_follow_ups", MOST_FOLLOW_UPS as u64));
         }
         if self.max_records > ADDRESSABLE {
             return Err(InvalidConfig::TooManyRecords);

@@ -128,6 +128,11 @@ impl EventGroups {
         found.is_some_and(|group| group.pending >= group.max_pending)
     }
 
+    /// Returns the number of pending records in the group of this name.
+    pub(super) fn pending(&self, name: &str) -> usize {
+        self.find(name).map_or(0, |group| self.groups[group.0].pending)
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<GroupId> {
         self.index.find(self.hash(name), |group| *self.groups[group.0].name == *name).copied()
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `command`, `answer`, `effect` | commands, their results, and the work of the driver that follows |
 //! | `submit`, `run`, `operator`, `channel`, `sweep` | the decisions, by topic |
+//! | `follow_ups` | events that are accepted together with the completion of another one |
 //! | `failed` | for how long failed events are kept, and how many bytes of them |
 //! | [`facts`]: `fact`, `state`, `replay`, `restore` | facts, the one place where they change records, and recovery |
 //! | `types`, `group_policies`, `patterns`, `run_limits` | policies by type and by group, and what they bound |
@@ -36,6 +37,7 @@ pub mod facts;
 mod failed;
 mod filter;
 mod fingerprint;
+mod follow_ups;
 mod gates;
 mod gating;
 mod group;

@@ -59,6 +59,9 @@ impl Engine {
 
     pub(super) fn settle(&mut self, run: RunId, outcome: Outcome, out: &mut Output) -> Answer {
         let Some(slot) = self.current(run) else { return self.stale_run() };
+        if let Outcome::DoneWith { then } = outcome {
+            return self.settle_with(slot, then, out);
+        }
         let finish = self.judge(slot, outcome);
         Answer::Settled(self.finish(slot, finish, out))
     }
@@ -108,7 +111,10 @@ impl Engine {
         let record = &self.state.store.live[slot];
         let charge = record.charge;
         match outcome {
-            Outcome::Done => Finish { end: AttemptEnd::Done, error: None, next: AfterRun::Completed, charge },
+            // Its follow-ups are accepted by `settle_with`, after this.
+            Outcome::Done | Outcome::DoneWith { .. } => {
+                Finish { end: AttemptEnd::Done, error: None, next: AfterRun::Completed, charge }
+            }
             Outcome::Permanent { error } => {
                 Finish { end: AttemptEnd::Failed, error: Some(error), next: AfterRun::Failed, charge }
             }

@@ -23,6 +23,13 @@ impl Engine {
             self.tallies.reject(refusal.reason());
             return Answer::Refused(refusal);
         }
+        self.accept(hash, event, out);
+        Answer::Accepted
+    }
+
+    /// Accepts an event that is new and has room.
+    #[inline]
+    pub(super) fn accept(&mut self, hash: u64, event: Event, out: &mut Output) {
         // Fixed before the fact, so that a delay means the same time when the fact is replayed.
         let event = event.accepted_at(self.now);
         let eligible_at = event.eligible_at(self.now);
@@ -33,7 +40,6 @@ impl Engine {
         self.state.store.live[slot].policy = policy;
         self.join_group(slot);
         self.arrive(slot, eligible_at);
-        Answer::Accepted
     }
 
     pub(super) fn reject(&mut self, rejection: Rejection) -> Answer {
@@ -52,7 +58,8 @@ impl Engine {
         Answer::Duplicate(known)
     }
 
-    fn known(&self, location: Location) -> (super::Digest, Duplicate) {
+    /// Returns the digest and the state of a known event.
+    pub(super) fn known(&self, location: Location) -> (super::Digest, Duplicate) {
         match location {
             Location::Live(slot) => {
                 let record = &self.state.store.live[slot];
@@ -85,7 +92,7 @@ impl Engine {
         self.admit_to_group(event)?;
         self.admit_pending()?;
         self.admit_beside_failed(size)?;
-        self.admit_record(out)?;
+        self.admit_records(1, self.config.max_records, out)?;
         self.admit_bytes(size)
     }
 
@@ -123,25 +130,22 @@ impl Engine {
         self.room_below(self.state.store.pending(), self.config.max_pending, Bound::Pending)
     }
 
-    /// Makes sure that one more record may be remembered; expired ones make room, at most as many
-    /// as one sweep handles, and one while the journal has enough to write.
-    fn admit_record(&mut self, out: &mut Output) -> Result<(), Refusal> {
-        // While the journal has enough to write, no more is removed than this event needs.
-        let most = if self.holds_expiry { 1 } else { self.config.sweep_batch.get() };
-        for _ in 0..most {
+    /// Makes sure that so many more records may be remembered, with a bound on all; expired ones make room, at most as many
+    /// as one sweep handles, and as many as are new while the journal has enough to write.
+    pub(super) fn admit_records(&mut self, new: usize, most: usize, out: &mut Output) -> Result<(), Refusal> {
+        let lacks = |engine: &Self| engine.state.store.len().saturating_add(new) > most;
+        // While the journal has enough to write, no more is removed than these events need.
+        let removed = if self.holds_expiry { new } else { self.config.sweep_batch.get().max(new) };
+        for _ in 0..removed {
             match self.next_expiry() {
-                Some((at, location)) if self.lacks_records() && at <= self.now => self.forget(location, out),
+                Some((at, location)) if lacks(self) && at <= self.now => self.forget(location, out),
                 _ => break,
             }
         }
-        match self.lacks_records() {
+        match lacks(self) {
             true => Err(Refusal::Overloaded { bound: Bound::Records, retry_after: self.until_expiry() }),
             false => Ok(()),
         }
-    }
-
-    const fn lacks_records(&self) -> bool {
-        self.state.store.len() >= self.config.max_records
     }
 
     /// The time until a record expires. Those that have expired and are still there wait for

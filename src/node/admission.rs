@@ -148,6 +148,14 @@ impl Node {
         (self.engine.phase() == Phase::Running && is_new()).then_some(refusal)
     }
 
+    /// Returns the bound of the journal that leaves no room for these events, of which some are new.
+    pub(super) fn journal_refuses_any(&self, now: Timestamp, events: &[Event]) -> Option<Bound> {
+        let size = events.iter().map(Event::size_bytes).fold(0, usize::saturating_add);
+        let (bound, _) = self.commits.refusal(now, size)?;
+        let any_new = || events.iter().any(|event| self.engine.get(now, event.key()).is_none());
+        any_new().then_some(bound)
+    }
+
     /// Returns whether the journal is late, and the record of this key durable all the same. Then a result about it
     /// need not wait. While the journal is in time, waiting costs less than this check.
     fn is_durably_known(&self, now: Timestamp, event: &Event) -> bool {

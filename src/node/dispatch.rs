@@ -75,9 +75,19 @@ impl Node {
             self.pending.spare(worker);
         }
         // The permit is free in any case; an outcome counts only for the engine that started the run.
-        let outcome = outcome.filter(|_| self.unavailable().is_none())?;
+        let outcome = self.with_room(now, outcome.filter(|_| self.unavailable().is_none())?);
         let answer = self.execute(now, Command::Settle { run, outcome });
         if let Answer::Settled(status) = answer { Some(status) } else { None }
+    }
+
+    /// Returns the outcome for the engine, which knows no journal: while that has no room for the follow-ups of a run, its
+    /// event waits as it does for any other bound.
+    fn with_room(&self, now: Timestamp, outcome: Outcome) -> Outcome {
+        let Outcome::DoneWith { then } = &outcome else { return outcome };
+        match self.journal_refuses_any(now, then) {
+            Some(bound) => Outcome::no_room(bound, self.config().overload_retry_after),
+            None => outcome,
+        }
     }
 
     /// As [`Node::settle`], with the LSN that must be durable before the status is shown.

@@ -13,7 +13,10 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::engine::{Ticket, Timestamp, facts::Fact};
+use crate::engine::{
+    Ticket, Timestamp,
+    facts::{Change, Fact},
+};
 
 /// A log sequence number: the number of a group, as a point that durability reaches. It rises by one for each group of
 /// a process, also over a [`Groups::fail`].
@@ -69,17 +72,21 @@ struct WrittenGroup {
 
 impl Groups {
     /// Creates an empty set; everything so far is durable. A group has at most this many bytes of facts, besides those
-    /// of one fact more.
+    /// of one fact more with its follow-ups.
     pub fn bounded(limit_bytes: usize) -> Self {
         let (settled, written, full, open, facts, bytes) = Default::default();
         Self { limit_bytes: limit_bytes.max(1), settled, written, full, open, facts, bytes }
     }
 
-    /// Takes in facts in the order of their decision.
+    /// Takes in the facts of one decision, in their order. Follow-ups are in one group with the end of their run, so that
+    /// they become durable together.
     pub fn add(&mut self, facts: impl IntoIterator<Item = Fact>) {
+        let mut ends_run = false;
         for fact in facts {
+            let follows = ends_run && matches!(fact.change, Change::Accepted(_));
+            ends_run |= matches!(fact.change, Change::Finished { .. });
             // Checked before a fact is added, so that a group may be larger by one fact: every fact fits somewhere.
-            if self.open.bytes >= self.limit_bytes {
+            if self.open.bytes >= self.limit_bytes && !follows {
                 self.full.push_back(mem::take(&mut self.open));
             }
             // Age is that of the oldest fact, for it is the longest to wait.
@@ -225,7 +232,8 @@ impl CommitGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Timestamp, facts::Change};
+    use crate::engine::facts::{AfterRun, AttemptEnd, Charge};
+    use crate::engine::{Epoch, Event, Key, RunId};
     use alloc::vec;
 
     fn fact() -> Fact {
@@ -350,6 +358,32 @@ mod tests {
         groups.add([fact(), fact()]);
         assert!(groups.begin(&mut facts));
         assert_eq!(facts.len(), 1);
+    }
+
+    #[test]
+    fn follow_ups_are_in_the_group_of_the_end_of_their_run() {
+        let (mut groups, mut facts) = (Groups::bounded(1), Vec::new());
+        let accepted = |id| Change::Accepted(Event::with_id(id, "").expect("an event"));
+        let finished = || Change::Finished {
+            key: Key::new("", "a").expect("a key"),
+            run: RunId::new(Epoch::new(1), 1),
+            end: AttemptEnd::Done,
+            error: None,
+            next: AfterRun::Completed,
+            charge: Charge::default(),
+        };
+        let change = |change| Fact { at: Timestamp::EPOCH, change };
+        groups.add([fact()]);
+        groups.add([fact(), change(finished()), change(accepted("a")), change(accepted("b")), fact()]);
+        groups.add([change(accepted("c"))]);
+        groups.add([fact(), change(accepted("d"))]);
+        let mut sizes = Vec::new();
+        while groups.begin(&mut facts) {
+            sizes.push(facts.len());
+            groups.finish();
+        }
+        assert_eq!(sizes, [1, 1, 3, 1, 1, 1, 1]);
+        assert_eq!((groups.unsynced(), groups.unsynced_bytes()), (0, 0));
     }
 
     #[test]

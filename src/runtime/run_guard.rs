@@ -61,7 +61,9 @@ impl RunGuard {
             RunProgress::Ended(Some(
                 Outcome::Retry { error, .. } | Outcome::Permanent { error } | Outcome::Crashed { error },
             )) => Some(error),
-            RunProgress::Ended(Some(Outcome::Done | Outcome::Snooze { .. } | Outcome::NotCalled) | None)
+            RunProgress::Ended(
+                Some(Outcome::Done | Outcome::DoneWith { .. } | Outcome::Snooze { .. } | Outcome::NotCalled) | None,
+            )
             | RunProgress::Started(_)
             | RunProgress::Called
             | RunProgress::Settled => None,

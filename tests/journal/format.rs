@@ -6,9 +6,9 @@ use std::time::Duration;
 use eventful::journal::frame::{self, FrameHash, Header};
 use eventful::journal::{JournalStore as _, MemoryStore, OpenError, Owner, Sequence, Shard, recover, wire};
 use eventful::{
-    Event, Key, Status, Timestamp,
+    Config, Event, Key, Status, Timestamp,
     engine::{
-        Epoch, ErrorText, GroupName, RunId,
+        Answer, Command, Effect, Engine, Epoch, ErrorText, GroupName, Outcome, Output, RunId,
         facts::{AfterRun, AttemptEnd, Change, Charge, DurableState, Fact, Replay},
     },
 };
@@ -124,6 +124,19 @@ fn groups_and_their_pauses_are_written_as_they_were() {
     let facts = &facts_with_groups()[facts_of_each_record().len()..];
     assert_eq!(hex(&frame_of(facts)), golden, "a change of the format needs a version of its own");
     assert_eq!(read_all(frame::decode(&unhex(golden)).expect("a frame").body), facts);
+}
+
+/// A run that ends with follow-ups needs no new kind of fact: programs that know no follow-ups read it as well.
+#[test]
+fn follow_ups_are_written_as_facts_of_every_version() {
+    let golden = include_str!("golden/version-1-follow-ups.hex");
+    let facts = facts_of_follow_ups();
+    assert_eq!(hex(&frame_of(&facts)), golden, "a change of the format needs a version of its own");
+    let read = read_all(frame::decode(&unhex(golden)).expect("a frame").body);
+    assert_eq!(read, facts);
+    let mut replay = Replay::new(Config::default()).expect("a valid configuration");
+    read.iter().for_each(|fact| replay.apply(fact).expect("it follows"));
+    assert_eq!(replay.state().counters.accepted, 3);
 }
 
 #[test]
@@ -402,4 +415,20 @@ fn part_of(body: &[u8]) -> Vec<u8> {
     let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..40]), body);
     bytes[40..44].copy_from_slice(&crc.to_le_bytes());
     bytes
+}
+
+/// Returns the facts of an engine in which a run ends with two follow-ups.
+fn facts_of_follow_ups() -> Vec<Fact> {
+    let event = |id: &str| Event::with_id(id, id.to_owned()).expect("an event");
+    let (now, mut out) = (Timestamp::from_micros(1_700_000_000_000_000), Output::with_facts());
+    let mut engine = Engine::new(Config::default(), now, &mut out).expect("a valid configuration");
+    engine.execute(now, Command::Submit(event("parent")), &mut out);
+    let ticket =
+        out.effects().iter().find_map(|effect| if let Effect::Enqueue(ticket) = effect { Some(*ticket) } else { None });
+    let started = engine.execute(now, Command::Start(ticket.expect("it is due")), &mut out);
+    let Answer::Running(run) = started else { panic!("{started:?}") };
+    let then = vec![event("one"), event("two").with_delay(Duration::from_secs(60)).with_group("g").expect("a name")];
+    let outcome = Outcome::DoneWith { then };
+    engine.execute(now, Command::Settle { run: run.id, outcome }, &mut out);
+    out.drain_facts().collect()
 }

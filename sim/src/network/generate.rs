@@ -121,6 +121,7 @@ fn setup(rng: &mut Stream) -> NetworkSetup {
         thresholds: thresholds(rng),
         types: Vec::new(),
         unmatched_wait: false,
+        max_follow_ups: None,
         groups: Vec::new(),
     };
     NetworkSetup { clients: CLIENTS as u8, latency_ms, yields_per_mille, settings, journal: None, scripts: Vec::new() }

@@ -47,6 +47,10 @@ fn judge_forgotten(seen: &Observation<'_>) -> Result<(), Broken> {
     let most = if matches!(seen.said, CommandSummary::Submit { .. }) {
         // The additional one is the old record of the same key.
         batch + 1
+    } else if seen.said.has_follow_ups() {
+        // The additional ones are the old records of the same keys.
+        let count = seen.then.len();
+        if seen.holds_expiry { count * 2 } else { batch.max(count) + count }
     } else if seen.said == CommandSummary::Sweep && !seen.holds_expiry {
         batch
     } else {
@@ -140,7 +144,7 @@ const OPERATOR: Duration = Duration::from_secs(60);
 
 /// Returns the time after which to try again: the retention of the next record, where its end makes room; for failed
 /// events at least the time of any overload.
-fn retry_due(expected: &ReferenceState, seen: &Observation<'_>, bound: Bound) -> Duration {
+pub(super) fn retry_due(expected: &ReferenceState, seen: &Observation<'_>, bound: Bound) -> Duration {
     let least = seen.config.overload_retry_after;
     let until = |end: Timestamp| end.since(seen.now);
     match bound {
@@ -166,7 +170,7 @@ impl ReferenceState {
     }
 
     /// Returns the number of pending events of a group.
-    fn pending_in(&self, group: &str) -> usize {
+    pub(crate) fn pending_in(&self, group: &str) -> usize {
         let pending = self.all().filter(|(_, record)| !record.status().is_terminal());
         pending.filter(|(_, record)| record.event.group() == Some(group)).count()
     }

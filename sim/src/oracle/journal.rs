@@ -36,6 +36,8 @@ pub(crate) struct JournaledFacts {
     /// The free space that was last reported to the node.
     room_bytes: u64,
     pub(crate) is_reachable: bool,
+    /// The first and the last fact, and one more, of steps that must become durable as a whole.
+    together: Vec<(usize, usize)>,
 }
 
 impl JournaledFacts {
@@ -49,7 +51,13 @@ impl JournaledFacts {
             limits,
             room_bytes: u64::MAX,
             is_reachable: true,
+            together: Vec::new(),
         }
+    }
+
+    /// Notes that these facts become durable together, or none of them.
+    pub(super) fn keep_together(&mut self, first: usize, end: usize) {
+        self.together.push((first, end));
     }
 
     /// Returns whether every handler call is durably charged before it happens.
@@ -60,9 +68,23 @@ impl JournaledFacts {
     /// Checks the next group that is written. `facts` are all facts.
     pub(super) fn give(&mut self, facts: &[Fact], group: &[Fact]) -> Result<(), Broken> {
         self.given = group.len();
+        let end = self.acknowledged + group.len();
+        self.together.retain(|(_, last)| *last > self.acknowledged);
+        let split = self.together.iter().find(|(first, last)| (first + 1..*last).contains(&end));
+        holds(split.is_none(), || {
+            broken(format_args!(
+                "a group ends with fact {end}, but facts {split:?} are those of one run with follow-ups"
+            ))
+        })?;
         holds(facts[self.acknowledged..].starts_with(group), || {
             broken(format_args!("the next fact is {}, but the group being written is {group:?}", self.acknowledged))
         })
+    }
+
+    /// Returns the number of facts at the end of the group that is given that must be in one group.
+    pub(crate) fn last_together(&self) -> usize {
+        let end = self.acknowledged + self.given;
+        self.together.iter().find(|(_, last)| *last == end).map_or(1, |(first, last)| last - first)
     }
 
     /// Notes that the group is durable.
@@ -161,6 +183,8 @@ impl JournaledFacts {
         key_table: &KeyTable,
     ) -> Result<(ReferenceState, usize, Option<bool>), Broken> {
         let given = std::mem::take(&mut self.given);
+        // What is not there is decided again, or not.
+        self.together.clear();
         let (acknowledged, rest) = facts.split_at(self.acknowledged);
         let mut expected = ReferenceState::new(config.clone());
         expected.apply_all(acknowledged, key_table)?;

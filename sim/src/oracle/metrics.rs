@@ -11,7 +11,7 @@ use eventful::{
     metrics::{FactCounters, Gauges, RejectReason, SweptReason, Tallies},
 };
 
-use super::{CommandSummary, Observation};
+use super::{CommandSummary, Observation, follow_ups};
 use crate::failure::Broken;
 use crate::spec::ReferenceState;
 
@@ -41,6 +41,8 @@ impl CountedMetrics {
         }
         self.delayed = seen.gauges.delayed;
         self.count(seen);
+        let (known, conflicting) = follow_ups::tallied(expected, seen);
+        (self.deduplicated, self.conflicted) = (self.deduplicated + known, self.conflicted + conflicting);
         self.judge_tallies(seen.engine.tallies())?;
         judge_facts(expected, seen.engine.fact_counters())?;
         judge_gauges(expected, seen.gauges)

@@ -20,6 +20,7 @@
 //! | `durations` | P7 | histograms equal a fold of facts |
 //! | `retries` | P8 | attempts are bounded, waits lie within their limits |
 //! | `admission` | P9 | bounds are kept, and refusals have a reason |
+//! | `follow_ups` | P1 | all follow-ups of a run that succeeded exist, or none was accepted |
 //! | `gates` | P1, P5 | no more events of a type run than its policy allows, and none waits without need |
 //! | `groups` | P1, P3, P5 | groups take turns, keep their order and their limits, and none waits without need |
 //! | `lists` | P7 | lists and counts contain every record that matches, and no other |
@@ -44,6 +45,7 @@ mod departures;
 mod dropped;
 mod durations;
 mod explained;
+mod follow_ups;
 mod gates;
 mod groups;
 mod journal;
@@ -83,7 +85,7 @@ pub(crate) use shutdown::ShutdownEnded;
 use crate::failure::{Broken, holds};
 use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
-use crate::spec::ReferenceState;
+use crate::spec::{ReferenceState, event_bytes};
 
 /// The facts of most runs fit, so that the list rarely grows.
 const USUAL_FACTS: usize = 64;
@@ -169,6 +171,28 @@ impl Oracles {
         self.reference.execute(now, command);
     }
 
+    /// Checks that a step accepts follow-ups only while the journal has room for them. `now` is the time that the node was
+    /// given.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] if it accepts them without.
+    pub(crate) fn judge_room(&self, now: Timestamp, seen: &Observation<'_>) -> Result<(), Broken> {
+        let accepts = seen.facts.iter().any(|fact| matches!(fact.change, Change::Accepted(_)));
+        let Some(journal) = self.journal.as_ref().filter(|_| accepts && seen.said.has_follow_ups()) else {
+            return Ok(());
+        };
+        let size = seen.then.iter().map(event_bytes).sum();
+        let refusal = journal.refusal(now, size, &self.facts);
+        holds(refusal.is_none(), || {
+            Broken::new(
+                "follow_ups",
+                9,
+                format_args!("follow-ups were accepted, although the journal refuses: {refusal:?}"),
+            )
+        })
+    }
+
     /// Checks a step.
     ///
     /// # Errors
@@ -215,6 +239,7 @@ impl Oracles {
         gates::judge_waiting(&self.expected, seen)?;
         groups::judge_places(&self.expected, seen)?;
         admission::judge(&self.expected, seen)?;
+        follow_ups::judge(&self.expected, seen)?;
         self.metrics.judge(&self.expected, seen)?;
         if !seen.facts.is_empty() {
             self.durations.judge(seen.engine.histograms())?;
@@ -259,7 +284,14 @@ impl Oracles {
         let first = self.facts.len();
         self.facts.extend_from_slice(seen.facts);
         match &mut self.journal {
-            Some(journal) => journal.decide(seen.facts),
+            Some(journal) => {
+                journal.decide(seen.facts);
+                if seen.said.has_follow_ups() && !seen.facts.is_empty() {
+                    let is_end = |fact: &Fact| matches!(fact.change, Change::Finished { .. });
+                    let before = seen.facts.iter().take_while(|fact| !is_end(fact)).count();
+                    journal.keep_together(first + before, self.facts.len());
+                }
+            }
             None => self.published.publish(first, seen.facts.len()),
         }
         self.departures.decide(seen, self.facts.len());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventful::{
-    Config, Digest, Timestamp,
+    Config, Digest, Event, Timestamp,
     engine::{
         Answer, Command, Deadline, DroppedFailure, Effect, Engine, EnqueueFailure, Outcome, RunId, Ticket, facts::Fact,
     },
@@ -23,6 +23,8 @@ pub struct Observation<'a> {
     pub now: Timestamp,
     /// The command.
     pub said: CommandSummary,
+    /// The follow-ups with which the command ends a run.
+    pub then: &'a [Event],
     /// The result.
     pub answer: &'a Answer,
     /// The facts that were put out.
@@ -81,6 +83,7 @@ pub enum CommandSummary {
 #[allow(missing_docs, reason = "each is the outcome of the same name")]
 pub enum OutcomeSummary {
     Done,
+    DoneWith { first: EventNumber, count: u8, payload: u8 },
     Retry { after: Option<Duration> },
     Permanent,
     Snooze { delay: Duration, has_reason: bool },
@@ -90,9 +93,15 @@ pub enum OutcomeSummary {
 
 impl OutcomeSummary {
     /// Returns the summary of an outcome.
-    pub(crate) const fn of(outcome: &Outcome) -> Self {
+    pub(crate) fn of(outcome: &Outcome, key_table: &KeyTable) -> Self {
         match outcome {
             Outcome::Done => Self::Done,
+            Outcome::DoneWith { then } => {
+                let first = then.first();
+                let number = first.and_then(|event| key_table.number(event.key())).unwrap_or(EventNumber::MAX);
+                let payload = first.and_then(|event| event.payload().first()).copied().unwrap_or_default();
+                Self::DoneWith { first: number, count: u8::try_from(then.len()).unwrap_or(u8::MAX), payload }
+            }
             Outcome::Retry { after, .. } => Self::Retry { after: *after },
             Outcome::Permanent { .. } => Self::Permanent,
             Outcome::Snooze { delay, reason } => Self::Snooze { delay: *delay, has_reason: reason.is_some() },
@@ -113,7 +122,7 @@ impl CommandSummary {
             }
             Command::Reject(rejection) => Self::Reject(RejectReason::from(*rejection)),
             Command::Start(ticket) => Self::Start(*ticket),
-            Command::Settle { run, outcome } => Self::Settle(*run, OutcomeSummary::of(outcome)),
+            Command::Settle { run, outcome } => Self::Settle(*run, OutcomeSummary::of(outcome, key_table)),
             Command::Heartbeat(run) => Self::Heartbeat(*run),
             Command::EnqueueFailed { ticket, cause } => Self::EnqueueFailed(*ticket, *cause),
             Command::ChannelLost => Self::ChannelLost,
@@ -133,6 +142,11 @@ impl CommandSummary {
     /// Returns the run that the command names.
     pub const fn run(&self) -> Option<RunId> {
         if let Self::Settle(run, _) | Self::Heartbeat(run) = *self { Some(run) } else { None }
+    }
+
+    /// Returns whether the command ends a run with follow-ups.
+    pub const fn has_follow_ups(&self) -> bool {
+        matches!(self, Self::Settle(_, OutcomeSummary::DoneWith { .. }))
     }
 
     /// Returns the event that the command names.

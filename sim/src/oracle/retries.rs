@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eventful::engine::facts::{AttemptEnd, Change, Fact};
 
-use super::{CommandSummary, Observation, OutcomeSummary};
+use super::{CommandSummary, Observation, OutcomeSummary, follow_ups};
 use crate::failure::{Broken, holds};
 use crate::spec::{Cause, EventLimits, ReferenceState, Ruling};
 
@@ -12,7 +12,7 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>, fact: &Fa
     let Change::Finished { key, end, error, next, charge, .. } = &fact.change else { return Ok(()) };
     let Some(record) = seen.key_table.number(key).and_then(|event| expected.record(event)) else { return Ok(()) };
     let limits = EventLimits::of(seen.config, record.event.event_type());
-    let ruling = Ruling::of(seen.config, &limits, record.charge, seen.now, cause(seen.said));
+    let ruling = Ruling::of(seen.config, &limits, record.charge, seen.now, cause(expected, seen));
     let is_explained = error.is_some() || *end == AttemptEnd::Done || is_plain_snooze(seen.said);
     holds(is_explained && ruling.allows(&limits, seen.now, *end, *charge, *next), || {
         let what =
@@ -22,8 +22,9 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>, fact: &Fa
 }
 
 /// Returns the cause of the end of a run that this command ends.
-fn cause(said: CommandSummary) -> Cause {
-    match said {
+fn cause(expected: &ReferenceState, seen: &Observation<'_>) -> Cause {
+    match seen.said {
+        CommandSummary::Settle(_, OutcomeSummary::DoneWith { .. }) => follow_ups::cause(expected, seen),
         CommandSummary::Settle(_, OutcomeSummary::Done) => Cause::Done,
         CommandSummary::Settle(_, OutcomeSummary::Permanent) => Cause::Permanent,
         CommandSummary::Settle(_, OutcomeSummary::Retry { after }) => {

@@ -140,8 +140,12 @@ fn judge_settle(expected: &ReferenceState, seen: &Observation<'_>, run: RunId) -
     match (expected.of_run(run), seen.answer) {
         (None, Answer::Stale) if seen.facts.is_empty() => Ok(()),
         (Some(event), Answer::Settled(status)) => {
-            let ended = seen.facts.first().and_then(|fact| ended(&fact.change, run, seen));
-            match seen.facts.len() == 1 && ended == Some((event, *status)) {
+            // Those of follow-ups are checked with them.
+            let of_follow_ups = |change: &Change| matches!(change, Change::Accepted(_) | Change::Forgotten(_));
+            let is_of_run = |change: &Change| !seen.said.has_follow_ups() || !of_follow_ups(change);
+            let mut facts = seen.facts.iter().filter(|fact| is_of_run(&fact.change));
+            let ended = facts.next().and_then(|fact| ended(&fact.change, run, seen));
+            match facts.next().is_none() && ended == Some((event, *status)) {
                 true => Ok(()),
                 false => broken(format!("the outcome of run {run} made event {event} {status}: {:?}", seen.facts)),
             }

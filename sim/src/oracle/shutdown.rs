@@ -96,7 +96,7 @@ impl ShutdownAsked {
             return Err(broken(format!("{} runs are in flight in a stopped engine", seen.engine.gauges().inflight)));
         }
         judge_answer(before, seen)?;
-        seen.facts.iter().try_for_each(|fact| judge_fact(before, fact))
+        seen.facts.iter().try_for_each(|fact| judge_fact(before, fact, seen.said.has_follow_ups()))
     }
 }
 
@@ -112,10 +112,14 @@ fn judge_answer(before: Phase, seen: &Observation<'_>) -> Result<(), Broken> {
     holds(!wrong, || broken(format!("{:?} returned {:?} in phase {before:?}", seen.said, seen.answer)))
 }
 
-fn judge_fact(before: Phase, fact: &Fact) -> Result<(), Broken> {
+/// Checks a fact. Follow-ups of runs in flight are accepted until they have ended.
+fn judge_fact(before: Phase, fact: &Fact, ends: bool) -> Result<(), Broken> {
     let allowed = match before {
         Phase::Running => true,
-        Phase::Draining => !matches!(fact.change, Change::Accepted(_) | Change::Started { .. } | Change::Redriven(_)),
+        Phase::Draining => {
+            !matches!(fact.change, Change::Started { .. } | Change::Redriven(_))
+                && (ends || !matches!(fact.change, Change::Accepted(_)))
+        }
         Phase::Stopped => false,
     };
     holds(allowed, || broken(format!("phase {before:?} does not allow the fact {:?}", fact.change)))

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::EventNumber;
+
 /// The behaviour of a handler, or of the worker around it, in one attempt. Durations are microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -40,6 +42,8 @@ pub enum Behaviour {
     ReportsTwice,
     /// Succeeds, and reports a run of another opening of the engine too.
     ReportsForeign,
+    /// Succeeds with follow-ups: as many events as `count`, from the one with the number `first` on, with this payload.
+    Follows { first: EventNumber, count: u8, payload: u8 },
     /// Kills the process, before its side effect. Drawn only with a journal.
     KillsProcess,
 }

@@ -143,6 +143,7 @@ impl CoreDraw {
                 FaultFamily::Swizzle => self.swizzle(&mut faults),
                 FaultFamily::Journal => self.journal(settings, &mut faults),
                 FaultFamily::Panics => self.panics(&mut faults),
+                FaultFamily::FollowUps => self.follow_ups(&mut faults),
                 // These families show in settings and operations.
                 FaultFamily::Clients
                 | FaultFamily::Delays
@@ -185,6 +186,23 @@ impl CoreDraw {
             for attempt in 1..=3 {
                 if draw.per_mille(rate) {
                     faults.push(Injection::Handler { event, attempt, does: one(draw) }.at(0));
+                }
+            }
+        }
+    }
+
+    /// Adds handlers that end with follow-ups. Those have higher numbers than their event, so that every chain has an end.
+    fn follow_ups(&self, faults: &mut Vec<CoreFault>) {
+        let draw = &mut self.stream(FaultFamily::FollowUps);
+        let rate = draw.pick(&[100, 300, 800]);
+        for event in 0..self.submits {
+            for attempt in 1..=3 {
+                if draw.per_mille(rate) {
+                    // Some are events that clients submit, too, before or after.
+                    let first = event + 1 + if draw.per_mille(300) { self.submits } else { draw.below(3) as u16 };
+                    let payload = if draw.per_mille(150) { draw.between(1, 3) as u8 } else { 0 };
+                    let does = Behaviour::Follows { first, count: draw.between(1, 4) as u8, payload };
+                    faults.push(Injection::Handler { event, attempt, does }.at(0));
                 }
             }
         }

@@ -45,6 +45,7 @@ impl CoreDraw {
             sync_grace: Some(self.rng.stream("sync grace").pick(&[20, 100, 1_000]) * MILLI),
             types: Vec::new(),
             unmatched_wait: false,
+            max_follow_ups: None,
             groups: Vec::new(),
         };
         if self.has(FaultFamily::Channel) && draw.per_mille(400) {
@@ -66,7 +67,31 @@ impl CoreDraw {
         if self.has(FaultFamily::Groups) {
             self.groups(&mut settings);
         }
+        if self.has(FaultFamily::FollowUps) {
+            self.crowd(&mut settings);
+            settings.max_follow_ups =
+                self.rng.stream("follow-ups").pick(&[Some(0), Some(1), Some(2), Some(2), Some(3), None]);
+        }
         settings
+    }
+
+    /// Leaves, in some runs, so little room that follow-ups pass it and reach their own bound.
+    fn crowd(&self, settings: &mut Settings) {
+        let draw = &mut self.rng.stream("crowd");
+        let (few, small) = (draw.per_mille(300), draw.per_mille(150));
+        if few {
+            settings.max_pending = draw.between(1, 4) as usize;
+            settings.max_records = settings.max_records.max(settings.max_pending);
+            let most = draw.between(1, 3) as usize;
+            settings.groups.iter_mut().for_each(|policy| policy.max_pending = Some(most));
+        }
+        if small {
+            (settings.max_event_bytes, settings.max_bytes) = (150, 150);
+            settings.max_failed_bytes = settings.max_failed_bytes.max(150);
+        }
+        if (few || small) && !self.is_held_up() {
+            settings.concurrency = count(draw.between(1, 2));
+        }
     }
 
     /// Sets, in some runs, a setting to the least or the greatest useful value.

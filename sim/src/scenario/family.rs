@@ -58,5 +58,7 @@ pub enum FaultFamily {
     Types,
     /// Events are in groups, of which one is hot, and some have an order.
     Groups,
+    /// Handlers end with follow-ups, some of which are known or conflict, or are too many.
+    FollowUps,
 }
 }

@@ -83,6 +83,9 @@ pub struct Settings {
     /// True if events without a policy wait.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unmatched_wait: bool,
+    /// Absent: the default of the product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_follow_ups: Option<usize>,
     /// Policies by name of group. Without any, no event is in a group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupSettings>,
@@ -197,6 +200,7 @@ impl Settings {
         config.run_lifetime = Duration::from_micros(self.run_lifetime);
         (config.max_pending, config.max_records) = (self.max_pending, self.max_records);
         (config.max_bytes, config.max_event_bytes) = (self.max_bytes, self.max_event_bytes);
+        config.max_follow_ups = self.max_follow_ups.unwrap_or(config.max_follow_ups);
         config.retention = Duration::from_micros(self.retention);
         config.failed_retention = self.failed_retention.map(Duration::from_micros);
         config.max_failed_bytes = self.max_failed_bytes;

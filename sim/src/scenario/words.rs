@@ -58,6 +58,9 @@ impl fmt::Display for Behaviour {
             Self::Stuck => f.write_str("ignores cancellation, and never ends"),
             Self::ReportsTwice => f.write_str("reports its outcome twice"),
             Self::ReportsForeign => f.write_str("reports a foreign run too"),
+            Self::Follows { first, count, payload } => {
+                write!(f, "ends with {count} follow-ups from event {first} on, with payload {payload}")
+            }
             Self::KillsProcess => f.write_str("kills the process"),
         }
     }

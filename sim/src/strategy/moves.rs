@@ -82,6 +82,7 @@ fn operations() -> impl Strategy<Value = Command> {
 fn outcomes() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         4 => Just(Outcome::Done),
+        3 => proptest::collection::vec(events(), 0..5).prop_map(|then| Outcome::DoneWith { then }),
         4 => (errors(), proptest::option::of(waits())).prop_map(|(error, after)| Outcome::Retry { error, after }),
         2 => errors().prop_map(|error| Outcome::Permanent { error }),
         3 => (waits(), proptest::option::of(errors())).prop_map(|(delay, reason)| Outcome::Snooze { delay, reason }),

@@ -8,7 +8,6 @@ use eventful::node::{Launch, Lsn, WorkerId as Holder};
 use super::event_queue::Task;
 use super::state::World;
 use super::stop::Stop;
-use super::turns::outcome_of;
 use super::worker::{Does, Serial, TaskNumber, WorldWorker};
 use crate::oracle::OutcomeSummary;
 use crate::scenario::{Behaviour, FaultKind};
@@ -186,7 +185,7 @@ impl World<'_> {
             return Ok(());
         }
         let outcome = self.outcome(&worker);
-        if matches!(outcome, OutcomeSummary::Done | OutcomeSummary::Crashed) {
+        if matches!(outcome, OutcomeSummary::Done | OutcomeSummary::DoneWith { .. } | OutcomeSummary::Crashed) {
             self.seen().oracles.ledger.affect(worker.event);
         }
         self.end_with(worker, Some(outcome))
@@ -207,6 +206,7 @@ impl World<'_> {
                 OutcomeSummary::Snooze { delay: Duration::from_micros(delay), has_reason: true }
             }
             Some(Behaviour::PanicAfter) => OutcomeSummary::Crashed,
+            Some(Behaviour::Follows { first, count, payload }) => OutcomeSummary::DoneWith { first, count, payload },
             _ => OutcomeSummary::Done,
         }
     }
@@ -234,7 +234,8 @@ impl World<'_> {
     pub(super) fn settle_again(&mut self, run: RunId) -> Result<(), Stop> {
         let Some(holder) = self.clients.holder else { return Ok(()) };
         self.drive(|node, now| node.heartbeat(now, run))?;
-        let outcome = match run.number() % 6 {
+        let outcome = match run.number() % 7 {
+            6 => OutcomeSummary::DoneWith { first: 0, count: 1, payload: 0 },
             5 => OutcomeSummary::NotCalled,
             0 => OutcomeSummary::Done,
             1 => OutcomeSummary::Retry { after: None },
@@ -242,7 +243,8 @@ impl World<'_> {
             3 => OutcomeSummary::Snooze { delay: Duration::from_millis(1), has_reason: true },
             _ => OutcomeSummary::Crashed,
         };
-        self.drive(|node, now| node.settle(now, holder, run, Some(outcome_of(outcome)))).map(drop)
+        let outcome = self.outcome_of(outcome);
+        self.drive(|node, now| node.settle(now, holder, run, Some(outcome))).map(drop)
     }
 
     /// Returns a run of an earlier opening of the engine, or of none.

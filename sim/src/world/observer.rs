@@ -7,15 +7,18 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use eventful::node::{Action, Hooks, Point};
 use eventful::{
-    Timestamp,
-    engine::{Answer, Command, Engine, EnqueueFailure, Output, Ticket},
+    Event, Timestamp,
+    engine::{
+        Answer, Command, Engine, EnqueueFailure, ErrorText, Outcome, Output, Phase, Ticket,
+        facts::{AttemptEnd, Change},
+    },
 };
 
 use super::trace_recorder::TraceRecorder;
 use crate::edge::Standing;
 use crate::failure::Broken;
 use crate::key_table::KeyTable;
-use crate::oracle::{CommandSummary, Observation, Oracles};
+use crate::oracle::{CommandSummary, Observation, Oracles, OutcomeSummary};
 use crate::scenario::FaultKind;
 use crate::spec::ReferenceRecord;
 use crate::state_hash::StateHash;
@@ -90,6 +93,8 @@ pub(super) struct ObservedNodes {
     pub(super) is_full_of_failures: bool,
     /// The current command, and the state of engine and record before it.
     command: Option<(CommandSummary, Standing)>,
+    /// The follow-ups with which the current command ends a run.
+    then: Vec<Event>,
     /// The first promise that was broken.
     broken: Option<Broken>,
 }
@@ -116,6 +121,7 @@ impl NodeObserver {
             unlogged: 0,
             is_full_of_failures: false,
             command: None,
+            then: Vec::new(),
             broken: None,
         });
         Self { seen, switches: Switches::default(), keeps_trace, has_journal }
@@ -148,6 +154,10 @@ impl Hooks for NodeObserver {
         let said = CommandSummary::of(command, &seen.key_table);
         seen.settles += usize::from(matches!(said, CommandSummary::Settle(..)));
         seen.oracles.expect(now, command);
+        seen.then.clear();
+        if let Command::Settle { outcome: Outcome::DoneWith { then }, .. } = command {
+            seen.then.extend_from_slice(then);
+        }
         seen.command = Some((said, seen.standing(said, now, engine)));
     }
 
@@ -198,6 +208,7 @@ impl ObservedNodes {
             step: self.commands,
             now: self.latest,
             said,
+            then: &self.then,
             answer,
             facts: out.facts(),
             effects: out.effects(),
@@ -209,7 +220,8 @@ impl ObservedNodes {
             config: engine.config(),
             key_table: &self.key_table,
         };
-        let verdict = self.oracles.judge(&seen);
+        let verdict = self.oracles.judge_room(now, &seen).and_then(|()| self.oracles.judge(&seen));
+        note_follow_ups(&mut self.probes, &seen);
         std::mem::discriminant(answer).hash(&mut self.hash);
         self.hash.word(out.facts().len() as u64);
         self.hash.word(gauges.gated << 48 ^ gauges.queued << 32 | gauges.line << 16 | gauges.delayed);
@@ -252,6 +264,7 @@ impl ObservedNodes {
             step: self.commands,
             now,
             said: CommandSummary::Open,
+            then: &[],
             answer: &answer,
             facts: out.facts(),
             effects: out.effects(),
@@ -269,4 +282,29 @@ impl ObservedNodes {
         self.unlogged = out.dropped().len();
         verdict
     }
+}
+
+/// Counts the effects of a run that ends with follow-ups.
+fn note_follow_ups(probes: &mut Probes, seen: &Observation<'_>) {
+    let CommandSummary::Settle(_, OutcomeSummary::DoneWith { .. }) = seen.said else { return };
+    let ended = seen.facts.iter().find_map(|fact| {
+        if let Change::Finished { end, error, .. } = &fact.change { Some((*end, error.as_ref())) } else { None }
+    });
+    let accepted = seen.facts.iter().filter(|fact| matches!(fact.change, Change::Accepted(_))).count();
+    let pending = seen.engine.gauges().pending() as usize;
+    let conflicts =
+        |error: Option<&ErrorText>| error.is_some_and(|error| error.as_str().starts_with("another payload"));
+    let kinds = match ended {
+        Some((AttemptEnd::Done, _)) => vec![
+            (FaultKind::FollowUpsAccepted, accepted > 0),
+            (FaultKind::FollowUpKnown, accepted < seen.then.len()),
+            (FaultKind::FollowUpsPastBound, accepted > 1 && pending > seen.config.max_pending),
+            (FaultKind::FollowUpsInShutdown, accepted > 0 && seen.engine.phase() == Phase::Draining),
+        ],
+        Some((AttemptEnd::Failed, error)) if conflicts(error) => vec![(FaultKind::FollowUpConflicts, true)],
+        Some((AttemptEnd::Failed, _)) => vec![(FaultKind::FollowUpsTooMany, true)],
+        Some((AttemptEnd::Snoozed, _)) => vec![(FaultKind::FollowUpsWait, true)],
+        Some(_) | None => Vec::new(),
+    };
+    kinds.into_iter().filter(|(_, is_so)| *is_so).for_each(|(kind, _)| probes.fault(kind));
 }

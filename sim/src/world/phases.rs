@@ -208,13 +208,16 @@ impl World<'_> {
         }
         self.decide_waiting()?;
         let mut limit = self.latest.max(self.clock()) + self.time_to_finish();
+        let mut accepted = self.seen().oracles.expected.counts.accepted;
         while !self.is_serving() || self.node.engine().gauges().pending() > 0 {
             let went_on = self.bounded_step(choices)?;
             if self.is_ending() {
                 return self.wait_for_end(choices);
             }
             let (has_resumed, acts) = (self.resume()?, self.decide_waiting()?);
-            if acts.redriven {
+            let accepted_before = std::mem::replace(&mut accepted, self.seen().oracles.expected.counts.accepted);
+            // Follow-ups have their own time.
+            if acts.redriven || accepted > accepted_before {
                 limit = limit.max(self.latest.max(self.clock()) + self.time_to_finish());
             }
             // Without a further step no time will pass, so pending events would never end.

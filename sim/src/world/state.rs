@@ -20,7 +20,7 @@ use super::waits::Clients;
 use super::worker::{Serial, WorldWorker};
 use crate::key_table::KeyTable;
 use crate::oracle::Oracles;
-use crate::scenario::{Act, CoreScenario, EventNumber, FaultKind};
+use crate::scenario::{Act, Behaviour, CoreScenario, EventNumber, FaultKind, Injection};
 use crate::state_hash::StateHash;
 use crate::tier::{Keep, Probes};
 
@@ -229,6 +229,11 @@ fn events_of(scenario: &CoreScenario) -> usize {
         | Act::AwaitIdle { .. }
         | Act::Subscribe { .. } => None,
     };
-    let last: Option<EventNumber> = scenario.operations.iter().filter_map(|operation| named(&operation.act)).max();
+    let named = scenario.operations.iter().filter_map(|operation| named(&operation.act));
+    let follow_ups = scenario.faults.iter().filter_map(|fault| {
+        let Injection::Handler { does: Behaviour::Follows { first, count, .. }, .. } = fault.what else { return None };
+        Some(first + u16::from(count))
+    });
+    let last: Option<EventNumber> = named.chain(follow_ups).max();
     last.map_or(0, |last| usize::from(last) + 1)
 }

@@ -249,7 +249,7 @@ const fn verdict(answer: &Answer) -> MessageFate {
 
 const fn fate(summary: OutcomeSummary) -> AttemptFate {
     match summary {
-        OutcomeSummary::Done => AttemptFate::Done,
+        OutcomeSummary::Done | OutcomeSummary::DoneWith { .. } => AttemptFate::Done,
         OutcomeSummary::Retry { .. } => AttemptFate::Retry,
         OutcomeSummary::Permanent => AttemptFate::Permanent,
         OutcomeSummary::Snooze { .. } => AttemptFate::Snooze,

@@ -216,7 +216,7 @@ impl World<'_> {
             Does::As(behaviour) => match behaviour {
                 Behaviour::Retry { .. } | Behaviour::Permanent | Behaviour::Snooze { .. } => FaultKind::HandlerFails,
                 Behaviour::Shortage { .. } => FaultKind::Shortage,
-                Behaviour::Slow { .. } | Behaviour::Beating { .. } => return,
+                Behaviour::Slow { .. } | Behaviour::Beating { .. } | Behaviour::Follows { .. } => return,
                 Behaviour::Blocks { .. } => FaultKind::Blocks,
                 Behaviour::NotCalled => FaultKind::NotCalled,
                 Behaviour::PanicBefore => FaultKind::PanicBefore,

@@ -1,10 +1,11 @@
 //! Turns of the tasks that handle runs: the runs that they are given, and those that they return.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use eventful::node::{Launch, RunBatch};
 use eventful::{
-    Status,
+    Event, Status,
     engine::{ErrorText, Outcome},
 };
 
@@ -15,7 +16,7 @@ use super::tasks::WorkTask;
 use super::worker::{Serial, TaskNumber, WorldWorker};
 use crate::failure::{Broken, holds};
 use crate::oracle::OutcomeSummary;
-use crate::scenario::FaultKind;
+use crate::scenario::{EventNumber, FaultKind, MILLI};
 
 impl World<'_> {
     /// Begins a task with runs that were started.
@@ -143,7 +144,8 @@ impl World<'_> {
         task.settles = false;
         let ended: Vec<_> = task.ended.drain(..).filter_map(|serial| self.remove_worker(serial)).collect();
         for worker in &ended {
-            task.batch.end(worker.holder, worker.run, worker.outcome.map(outcome_of));
+            let outcome = worker.outcome.map(|outcome| self.outcome_of(outcome));
+            task.batch.end(worker.holder, worker.run, outcome);
         }
         let counts: Vec<_> = ended.iter().map(|worker| self.counts(worker)).collect();
         self.dropped +=
@@ -197,7 +199,8 @@ impl World<'_> {
         let counts = self.counts(worker);
         self.dropped += usize::from(counts && outcome.is_none());
         let (holder, run) = (worker.holder, worker.run);
-        let status = self.drive(|node, now| node.settle(now, holder, run, outcome.map(outcome_of)))?;
+        let settled = outcome.map(|outcome| self.outcome_of(outcome));
+        let status = self.drive(|node, now| node.settle(now, holder, run, settled))?;
         let ended = WorldWorker { outcome, ..*worker };
         self.note(|trace| trace.note_end(&ended));
         Ok(self.judge_settled(&ended, counts, status)?)
@@ -215,6 +218,10 @@ impl World<'_> {
             (None, None) => true,
             (Some(OutcomeSummary::Done), Some(status)) => status == Status::Completed,
             (Some(OutcomeSummary::Permanent), Some(status)) => status == Status::Failed,
+            // The engine's own oracle checks which of them it is.
+            (Some(OutcomeSummary::DoneWith { .. }), Some(status)) => {
+                matches!(status, Status::Completed | Status::FailedRetry | Status::Failed)
+            }
             (Some(_), Some(status)) => matches!(status, Status::FailedRetry | Status::Failed),
             (None, Some(_)) | (Some(_), None) => false,
         };
@@ -235,10 +242,40 @@ impl World<'_> {
     }
 }
 
-/// Returns the outcome with which a worker settles its run.
-pub(super) fn outcome_of(summary: OutcomeSummary) -> Outcome {
+/// The delay of some follow-ups: some retries are due before, and some after.
+const LATER: Duration = Duration::from_micros(20 * MILLI);
+
+impl World<'_> {
+    /// Returns the outcome with which a worker settles its run.
+    pub(super) fn outcome_of(&self, summary: OutcomeSummary) -> Outcome {
+        if let OutcomeSummary::DoneWith { first, count, payload } = summary {
+            let numbers = first..first.saturating_add(u16::from(count));
+            let then = numbers.filter(|number| usize::from(*number) < self.key_table.len());
+            let mut then: Vec<Event> = then.map(|number| self.follow_up(number, payload)).collect();
+            if count > 3 && !then.is_empty() {
+                // One key twice, with the same payload or another one.
+                then.push(self.follow_up(first, payload + u8::from(first % 4 == 0)));
+            }
+            return Outcome::DoneWith { then };
+        }
+        outcome_of(summary)
+    }
+
+    /// Returns an event as a follow-up: in its group, and some of them later.
+    fn follow_up(&self, number: EventNumber, payload: u8) -> Event {
+        let event = self.key_table.event(number, payload);
+        let event = match self.scenario.setup.settings.group_of(number) {
+            Some(group) => event.with_group(&group).expect("a short name"),
+            None => event,
+        };
+        if number % 5 == 4 { event.with_delay(LATER) } else { event }
+    }
+}
+
+/// Returns the outcome of this summary, without follow-ups.
+fn outcome_of(summary: OutcomeSummary) -> Outcome {
     match summary {
-        OutcomeSummary::Done => Outcome::Done,
+        OutcomeSummary::Done | OutcomeSummary::DoneWith { .. } => Outcome::Done,
         OutcomeSummary::Retry { after } => Outcome::Retry { error: ErrorText::new("not now"), after },
         OutcomeSummary::Permanent => Outcome::Permanent { error: ErrorText::new("never") },
         OutcomeSummary::Snooze { delay, has_reason } => {

@@ -173,6 +173,9 @@ pub(super) fn outcome(summary: OutcomeSummary) -> String {
     let micros = |duration: std::time::Duration| Micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     match summary {
         OutcomeSummary::Done => "done".to_owned(),
+        OutcomeSummary::DoneWith { first, count, payload } => {
+            format!("done, with {count} follow-ups from event {first} on and payload {payload}")
+        }
         OutcomeSummary::Retry { after: None } => "retry".to_owned(),
         OutcomeSummary::Retry { after: Some(after) } => format!("retry after {}", micros(after)),
         OutcomeSummary::Permanent => "permanent".to_owned(),

@@ -102,7 +102,8 @@ impl World<'_> {
         let Some(log) = &mut journal.log else { return Ok(()) };
         let mut seen = self.observer.see();
         seen.oracles.give(&journal.facts)?;
-        judge_group(&journal.facts, journal.settings.group_bytes)?;
+        let last = seen.oracles.journal.as_ref().map_or(1, |kept| kept.last_together());
+        judge_group(&journal.facts, last, journal.settings.group_bytes)?;
         let sizes = journal.facts.iter().map(fact_bytes);
         journal.largest_fact = sizes.max().unwrap_or_default().max(journal.largest_fact);
         let appended = match (is_gone, journal.is_fenced) {
@@ -320,11 +321,11 @@ fn gone() -> WriteError {
     WriteError::Unreachable { cause: "the directory is gone".to_owned() }
 }
 
-/// Checks that a group is bounded by bytes, but for one fact.
-fn judge_group(facts: &[Fact], limit_bytes: Option<usize>) -> Result<(), Broken> {
-    let all_but_one: usize = facts.iter().rev().skip(1).map(fact_bytes).sum();
+/// Checks that a group is bounded by bytes, but for its last facts, which are to be together.
+fn judge_group(facts: &[Fact], last: usize, limit_bytes: Option<usize>) -> Result<(), Broken> {
+    let all_but_last: usize = facts.iter().rev().skip(last).map(fact_bytes).sum();
     match limit_bytes {
-        Some(limit) if all_but_one >= limit => {
+        Some(limit) if all_but_last >= limit => {
             let bytes = facts.iter().map(fact_bytes).sum::<usize>();
             Err(Broken::new("journal", 9, format_args!("a group has {bytes} bytes, but is full at {limit}")))
         }

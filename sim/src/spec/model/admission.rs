@@ -27,6 +27,12 @@ impl Model {
             self.tallies.add(("rejected", reason(refusal).as_str()), 1);
             return Answer::Refused(refusal);
         }
+        self.accept(number, event);
+        Answer::Accepted
+    }
+
+    /// Accepts an event that is new and has room.
+    pub(super) fn accept(&mut self, number: EventNumber, event: &Event) {
         let event = match event.not_before() {
             Some(NotBefore::After(delay)) => event.clone().with_not_before(self.now + delay),
             Some(NotBefore::At(_)) | None => event.clone(),
@@ -34,7 +40,6 @@ impl Model {
         self.decide(Change::Accepted(event));
         let eligible_at = self.known(number).stage.eligible_at().expect("it was just accepted");
         self.enter(number, eligible_at);
-        Answer::Accepted
     }
 
     pub(super) fn reject(&mut self, rejection: Rejection) -> Answer {
@@ -56,7 +61,7 @@ impl Model {
         self.refuse_to_group(event)
             .or_else(|| self.refuse_pending())
             .or_else(|| self.refuse_beside_failed(size))
-            .or_else(|| self.refuse_record())
+            .or_else(|| self.refuse_records(1, self.config().max_records as u64))
             .or_else(|| self.refuse_bytes(size))
     }
 
@@ -89,18 +94,18 @@ impl Model {
         is_full.then(|| overloaded(Bound::Pending, self.config().overload_retry_after))
     }
 
-    /// Returns the refusal for the number of records. Expired records make room for a new one: at most a batch of
-    /// them, or one while expiry is held.
-    fn refuse_record(&mut self) -> Option<Refusal> {
-        let most = self.config().max_records as u64;
-        for _ in 0..if self.holds_expiry { 1 } else { self.config().sweep_batch.get() } {
+    /// Returns the refusal of so many new records by a bound on all of them. Expired records make room for new ones: at
+    /// most a batch of them, or as many as are new while expiry is held.
+    pub(super) fn refuse_records(&mut self, new: usize, most: u64) -> Option<Refusal> {
+        let lacks = |model: &Self| model.expected.total() + new as u64 > most;
+        for _ in 0..if self.holds_expiry { new } else { self.config().sweep_batch.get().max(new) } {
             let end = self.first_end();
             match self.first_expiring().filter(|_| end.is_some_and(|end| end <= self.now)) {
-                Some(event) if self.expected.total() >= most => self.forget(event),
+                Some(event) if lacks(self) => self.forget(event),
                 _ => break,
             }
         }
-        if self.expected.total() < most {
+        if !lacks(self) {
             return None;
         }
         let ahead = self.first_end().filter(|end| *end > self.now);

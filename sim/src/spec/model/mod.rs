@@ -8,6 +8,7 @@ mod admission;
 mod channel;
 mod counts;
 mod failed;
+mod follow_ups;
 mod gates;
 mod operator;
 mod run;

@@ -57,6 +57,7 @@ impl Model {
         let Some(event) = self.current(run) else { return self.stale_outcome() };
         let (cause, error) = match outcome {
             Outcome::Done => (Cause::Done, None),
+            Outcome::DoneWith { then } => return self.settle_with(event, then),
             Outcome::Retry { error, after } => (Cause::Retry { after: after.unwrap_or_default() }, Some(error.clone())),
             Outcome::Permanent { error } => (Cause::Permanent, Some(error.clone())),
             Outcome::Snooze { delay, reason } => (Cause::Snooze { delay: *delay }, reason.clone()),
@@ -87,7 +88,7 @@ impl Model {
         self.effects.push(Effect::Abort(run));
     }
 
-    fn end_run(&mut self, event: EventNumber, cause: Cause, error: Option<ErrorText>) -> RunId {
+    pub(super) fn end_run(&mut self, event: EventNumber, cause: Cause, error: Option<ErrorText>) -> RunId {
         let run = self.close_run(event);
         let limits = self.limits(event);
         let Ruling { end, charge, next } =
