@@ -1,4 +1,5 @@
-//! Handlers by type of event, each with its own payload and limits; a payload that does not parse fails at once.
+//! Handlers by type of event, each with its own payload and limits; a payload that does not parse fails at once. A bill is
+//! followed by a mail, which is accepted together with its completion.
 //!
 //! `cargo run --features json --example typed`
 
@@ -21,6 +22,9 @@ struct Mail {
 
 async fn bill(order: Order, attempt: Attempt) -> Result<(), Failure> {
     println!("bill {} × {}, attempt {}", order.quantity, order.item, attempt.charged());
+    // Accepted only if this attempt succeeds.
+    let key = Key::new("mail", &attempt.key().id().to_string())?;
+    attempt.follow_up(Event::new(key, r#"{"to": "the buyer"}"#).with_type("mail")?)?;
     if attempt.charged() == 1 { Err(Failure::retry("the ledger is locked")) } else { Ok(()) }
 }
 
@@ -43,11 +47,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         eventful.submit(event).await?;
     }
 
-    for id in ["order-17", "mail-1", "order-18"] {
-        let record = eventful.wait(&Key::new("", id)?).await?;
+    for (source, id) in [("", "order-17"), ("mail", "order-17"), ("", "mail-1"), ("", "order-18")] {
+        let record = eventful.wait(&Key::new(source, id)?).await?;
         match record.last_error {
-            Some(error) => println!("{id}: {}; {error}", record.status),
-            None => println!("{id}: {}", record.status),
+            Some(error) => println!("{}: {}; {error}", record.key, record.status),
+            None => println!("{}: {}", record.key, record.status),
         }
     }
     println!("{:?}", eventful.shutdown(None).await);

@@ -133,7 +133,7 @@ pub mod durability {
 #[cfg(feature = "tokio")]
 pub mod handler {
     pub use crate::runtime::{
-        Attempt, Cancellation, Failure, FailureKind, Handler, Lease, LeaseDesk, NotSettled, Stale,
+        Attempt, Cancellation, Failure, FailureKind, FollowUpError, Handler, Lease, LeaseDesk, NotSettled, Stale,
     };
     #[cfg(feature = "json")]
     pub use crate::runtime::{JsonHandler, json};

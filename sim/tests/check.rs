@@ -380,3 +380,33 @@ fn typed_handler_is_checked_as_a_plain_one() {
 struct Numbered {
     number: u64,
 }
+
+#[test]
+fn follow_ups_are_checked_as_their_events_are() {
+    // A good chain: each key follows from that of its event.
+    check(|| {
+        |event: Event, attempt: Attempt| async move {
+            sleep(Duration::from_secs(1)).await;
+            if event.event_type() != Some("mail") {
+                let key = eventful::Key::new("mail", &event.key().to_string())?;
+                attempt.follow_up(Event::new(key, "").with_type("mail")?)?;
+            }
+            Ok::<(), Failure>(())
+        }
+    });
+}
+
+#[test]
+fn follow_up_that_fails_is_named() {
+    let said = finding(Check::new(|| {
+        |event: Event, attempt: Attempt| async move {
+            if event.event_type() == Some("mail") {
+                return Err(Failure::permanent("no address"));
+            }
+            let key = eventful::Key::new("mail", &event.key().id().to_string())?;
+            attempt.follow_up(Event::new(key, "").with_type("mail")?)?;
+            Ok(())
+        }
+    }));
+    assert_says(&said, &["the handler fails", "no address", "mail"]);
+}

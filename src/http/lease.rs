@@ -2,6 +2,7 @@
 
 use core::num::NonZeroUsize;
 use core::time::Duration;
+use std::boxed::Box;
 use std::format;
 use std::string::{String, ToString as _};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, request};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::front::Front;
 use super::problem::{Problem, ProblemKind};
@@ -19,14 +21,14 @@ use super::records::PayloadBody;
 use super::rfc3339::Rfc3339;
 use super::taken::json;
 use super::timeouts::Timeouts;
-use super::{body, coding, duration, query};
-use crate::engine::{Attributes, Epoch, RunId};
-use crate::runtime::{Failure, Lease, LeaseDesk, NotSettled};
+use super::{body, coding, duration, envelope, query};
+use crate::engine::{Attributes, Epoch, Event, RunId};
+use crate::runtime::{Failure, FollowUpError, Lease, LeaseDesk, NotSettled};
 
 /// Events of one lease, at most: as many as a page shows that says nothing else.
 const MOST: usize = 100;
 
-/// Bytes of the body of these calls, at most: an error has 1 KiB, escaped.
+/// Bytes of the body of these calls, at most, without follow-ups: an error has 1 KiB, escaped.
 const BODY_BYTES: usize = 64 << 10;
 
 type JsonAnswer = Result<([(HeaderName, &'static str); 1], String), Problem>;
@@ -43,7 +45,7 @@ struct LeaseBody {
 /// `POST /v1/lease`
 pub(super) async fn lease(State(front): State<Arc<Front>>, RawQuery(query): RawQuery, request: Request) -> JsonAnswer {
     query::parse(query.as_deref(), [])?;
-    let LeaseBody { max, wait } = read(&front, request, r#"{"max"?, "wait"?}"#).await?;
+    let LeaseBody { max, wait } = read(&front, request, (BODY_BYTES, r#"{"max"?, "wait"?}"#)).await?;
     let most = max.unwrap_or(NonZeroUsize::MIN);
     if most.get() > MOST {
         return Err(Problem::invalid(format!("max is {most}: give a whole number from 1 to {MOST}")));
@@ -73,6 +75,8 @@ struct SettleBody {
     error: Option<String>,
     #[serde(default)]
     after: Option<String>,
+    #[serde(default)]
+    then: Option<Vec<Box<RawValue>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -92,13 +96,28 @@ pub(super) async fn settle(
     request: Request,
 ) -> JsonAnswer {
     query::parse(query.as_deref(), [])?;
-    let body: SettleBody = read(&front, request, r#"{"outcome", "error"?, "after"?}"#).await?;
+    let form = r#"{"outcome", "error"?, "after"?, "then"?}"#;
+    // Besides, the follow-ups may have what one event may.
+    let most = BODY_BYTES + front.most_bytes() + envelope::OVERHEAD_BYTES;
+    let mut body: SettleBody = read(&front, request, (most, form)).await?;
+    let (then, run) = (body.then.take(), self::run(&run)?);
     let result = result(body)?;
-    let status = desk(&front)?.settle(self::run(&run)?, result).await?;
+    let status = match (then, &result) {
+        (None, _) => desk(&front)?.settle(run, result).await?,
+        (Some(then), Ok(())) => desk(&front)?.settle_with(run, follow_ups(&then)?).await?,
+        (Some(_), Err(_)) => return Err(Problem::invalid("only done has events in then: leave it out")),
+    };
     Ok(answer(&SettledBody { status: status.as_str() }))
 }
 
-fn result(SettleBody { outcome, error, after }: SettleBody) -> Result<Result<(), Failure>, Problem> {
+fn follow_ups(then: &[Box<RawValue>]) -> Result<Vec<Event>, Problem> {
+    let parsed = then.iter().enumerate().map(|(number, event)| {
+        envelope::parse(event.get().as_bytes()).map_err(|why| Problem::invalid(format!("then, event {number}: {why}")))
+    });
+    parsed.collect()
+}
+
+fn result(SettleBody { outcome, error, after, .. }: SettleBody) -> Result<Result<(), Failure>, Problem> {
     let after = after.map(|after| duration::parse(&after)).transpose();
     let after = after.map_err(|why| Problem::invalid(format!("after: {why}")))?;
     let text = error.as_deref().unwrap_or("the worker gave no reason");
@@ -118,12 +137,12 @@ fn result(SettleBody { outcome, error, after }: SettleBody) -> Result<Result<(),
 }
 
 /// The JSON of a body; that of an empty object when there is none.
-async fn read<T: DeserializeOwned>(front: &Front, request: Request, form: &str) -> Result<T, Problem> {
+async fn read<T: DeserializeOwned>(front: &Front, request: Request, (most, form): (usize, &str)) -> Result<T, Problem> {
     let (request::Parts { headers, .. }, body) = request.into_parts();
     coding::refuse_content(&headers)?;
     let timeouts = Timeouts::default();
-    let whole = body::read(body, BODY_BYTES, (front.limits.body_timeout, &timeouts), &front.budget).await;
-    let too_large = || Problem::invalid(format!("the body has more than {BODY_BYTES} bytes: send {form}")).closing();
+    let whole = body::read(body, most, (front.limits.body_timeout, &timeouts), &front.budget).await;
+    let too_large = || Problem::invalid(format!("the body has more than {most} bytes: send {form}")).closing();
     let whole = whole.map_err(|problem| problem.unwrap_or_else(too_large))?;
     let text = if whole.is_empty() { b"{}" } else { &whole[..] };
     // serde takes an array for a struct, too, with its members in the order of the fields.
@@ -157,7 +176,9 @@ fn stale() -> Problem {
 impl From<NotSettled> for Problem {
     fn from(error: NotSettled) -> Self {
         match error {
-            NotSettled::Stale => Self::new(ProblemKind::Stale, error),
+            NotSettled::Stale | NotSettled::FollowUp(FollowUpError::Ended) => Self::new(ProblemKind::Stale, error),
+            NotSettled::FollowUp(why @ FollowUpError::TooLarge { .. }) => Self::new(ProblemKind::TooLarge, why),
+            NotSettled::FollowUp(why) => Self::invalid(format!("then: {why}")),
             NotSettled::Unavailable(why) => why.into(),
         }
     }

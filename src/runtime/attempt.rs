@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::sync::Arc;
 
+use super::follow_ups::{FollowUpBounds, FollowUpError, FollowUps};
 use super::latch::{Cancel, Latch};
 use super::notifications::guarded;
 use super::shared::{LockedNode, Shared};
@@ -29,6 +30,7 @@ pub(super) struct RunState {
     pub(super) started: Option<Lsn>,
     deadline_micros: AtomicU64,
     pub(super) cancel: Latch,
+    pub(super) follow_ups: FollowUps,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -38,12 +40,15 @@ pub(super) struct RunState {
 pub struct Stale;
 
 /// A run was not settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotSettled {
     /// The run does not count, or no worker has it.
     #[error("this run does not count: it timed out, was stopped or has ended; take another event")]
     Stale,
+    /// See [`FollowUpError`].
+    #[error(transparent)]
+    FollowUp(#[from] FollowUpError),
     /// See [`Unavailable`].
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -65,6 +70,7 @@ impl RunState {
             started: lsn.filter(|_| shared.journal.syncs_starts),
             deadline_micros: AtomicU64::new(run.deadline.as_micros()),
             cancel: Latch::default(),
+            follow_ups: FollowUps::new(),
             shared: Arc::clone(shared),
         });
         (state, run.event)
@@ -76,6 +82,15 @@ pub(super) fn launched(locked: &mut LockedNode, launch: Launch, shared: &Arc<Sha
     let (state, event) = RunState::new(launch, shared);
     locked.keep(state.worker, &state);
     (state, event)
+}
+
+impl RunState {
+    /// Adds events as follow-ups of the run: all of them, or none.
+    pub(super) fn add_follow_ups(&self, events: impl IntoIterator<Item = Event>) -> Result<(), FollowUpError> {
+        let Shared { config, shards, .. } = &*self.shared;
+        let bounds = FollowUpBounds { config, shards: *shards, shard: shards.shard_of(&self.key) };
+        self.follow_ups.add(&bounds, events)
+    }
 }
 
 impl Cancel for RunState {
@@ -138,10 +153,41 @@ impl Attempt {
         Ok(deadline)
     }
 
+    /// Adds an event that follows from this one: it is accepted together with the completion of this one, when the handler
+    /// returns `Ok`. With a journal a crash leaves both or none of them, so that a chain of events loses no link. When the
+    /// handler fails, panics or is stopped, nothing is accepted.
+    ///
+    /// A follow-up whose key is known with the same payload is a duplicate, and nothing more: so derive its key from that
+    /// of this event. One whose key has another payload fails this event, with the key in its error. Follow-ups may pass the
+    /// bounds for new events, as far as [`Config::max_follow_ups`](crate::Config::max_follow_ups) says; past that this event
+    /// runs again later, without charge up to `max_snoozes`. During a shutdown they are accepted, and do not run.
+    ///
+    /// ```
+    /// use eventful::{Attempt, Event, Failure, Key};
+    ///
+    /// async fn take_order(order: Event, attempt: Attempt) -> Result<(), Failure> {
+    ///     for step in ["charge", "ship"] {
+    ///         let key = Key::new(step, &attempt.key().id().to_string())?;
+    ///         attempt.follow_up(Event::new(key, order.payload().clone()).with_type(step)?)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # fn check<H: eventful::Handler>(_: H) {}
+    /// # check(take_order);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`FollowUpError`]
+    pub fn follow_up(&self, event: Event) -> Result<(), FollowUpError> {
+        self.0.add_follow_ups([event])
+    }
+
     /// Ends the run with this outcome, and stops its handler. Returns the status that it leads to, with a journal
     /// durably so.
     pub(super) async fn settle(&self, outcome: Outcome) -> Result<Status, NotSettled> {
         let RunState { worker, run, shared, cancel, .. } = &*self.0;
+        let outcome = self.0.follow_ups.end(outcome);
         let decided = shared.write(|node, now| node.settle_shown(now, (*worker, *run), outcome))?;
         // Before the wait: the outcome is decided, so the handler need not continue until it is durable.
         cancel.open();

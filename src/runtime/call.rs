@@ -61,7 +61,7 @@ async fn handle<H: Handler>(handler: &H, guard: &mut RunGuard, span: &Span) -> O
     .await;
     // The destructor of the future is the handler's code: a panic in it is a crash of this run.
     let dropped = catch(|| call.set(None));
-    ended.map(|outcome| dropped.err().unwrap_or(outcome))
+    ended.map(|outcome| state.follow_ups.end(dropped.err().unwrap_or(outcome)))
 }
 
 /// Polls the handler inside its span, and turns a panic into an outcome.

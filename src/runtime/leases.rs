@@ -12,7 +12,7 @@ use super::handle::Eventful;
 use super::handler::{Failure, Handler, outcome};
 use super::notifications::guarded;
 use super::shared::Shared;
-use crate::engine::{Event, RunId, Status, Timestamp};
+use crate::engine::{Event, Outcome, RunId, Status, Timestamp};
 use crate::node::{Node, Unavailable, Waiter};
 use crate::sync::{Mutex, MutexGuard, Notify};
 
@@ -135,6 +135,21 @@ impl LeaseDesk {
         // Taken out first: of two settlements of one run, one must find nothing.
         let attempt = self.lock().taken.remove(&run).ok_or(NotSettled::Stale)?;
         attempt.settle(outcome(result)).await
+    }
+
+    /// Ends a run with success and these follow-ups, which are accepted together with its completion; see
+    /// [`Attempt::follow_up`]. Returns the status that it leads to, with a journal durably so.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSettled`]. When the follow-ups are the reason, the worker still has the run.
+    pub async fn settle_with(&self, run: RunId, then: Vec<Event>) -> Result<Status, NotSettled> {
+        let attempt = {
+            let mut desk = self.lock();
+            desk.taken.get(&run).ok_or(NotSettled::Stale)?.0.add_follow_ups(then)?;
+            desk.taken.remove(&run).ok_or(NotSettled::Stale)?
+        };
+        attempt.settle(Outcome::Done).await
     }
 
     /// The run of this name, when a worker has it.

@@ -12,6 +12,7 @@
 //! | `worker`, `run_guard`, `leader_runs` | tasks that work on runs; a run in flight; runs that others may take over |
 //! | `call`, `handler`, `attempt`, `span` | the call of a handler; its types, its view on a run, its span |
 //! | `routes`, `router`, `json` | the handler of each type of events; handlers of typed payloads (feature `json`) |
+//! | `follow_ups` | the events with which a handler ends its own |
 //! | `leases` | runs for workers that ask for them |
 //! | `writer`, `driver` | the writer of the journal, and its thread or task (feature `durable`) |
 //! | `ender` | shutdown, on a thread or task of its own |
@@ -32,6 +33,7 @@ mod driver;
 mod durability;
 mod ender;
 mod failures;
+mod follow_ups;
 mod handle;
 mod handler;
 mod holds;
@@ -73,6 +75,7 @@ pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use cluster::ClusterConfig;
 #[cfg(feature = "durable")]
 pub use durability::{Durability, StartDurability};
+pub use follow_ups::FollowUpError;
 pub use handle::Eventful;
 pub use handler::{Failure, FailureKind, Handler};
 #[cfg(feature = "json")]

@@ -14,7 +14,7 @@ use super::holds::LockHolds;
 use super::latch::{Cancel, Latch};
 use super::notifications::{Notifications, guarded, notify_all_guarded, notify_one_guarded};
 use super::timeline::Timeline;
-use crate::engine::{Config, Timestamp};
+use crate::engine::{Config, ShardCount, Timestamp};
 use crate::node::{Actions, HookSet, Horizon, Lsn, Node, Unsynced, WorkerId};
 use crate::sync::{AtomicBool, Handle, JoinHandle, JoinSet, Mutex, MutexGuard, SPINS, spin_loop};
 
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) runtime: Handle,
     pub(super) clock: Timeline,
     pub(super) config: Config,
+    /// The number of engines among which keys are divided.
+    pub(super) shards: ShardCount,
     pub(super) submit_timeout: Duration,
     pub(super) probe: HookSet,
     pub(super) notifications: Notifications,
@@ -94,12 +96,13 @@ pub(super) struct AdapterParts {
     pub(super) journal: JournalParts,
     pub(super) clock: Timeline,
     pub(super) submit_timeout: Duration,
+    pub(super) shards: ShardCount,
     pub(super) probe: HookSet,
 }
 
 impl Shared {
     pub(super) fn new(parts: AdapterParts) -> Arc<Self> {
-        let AdapterParts { node, runtime, journal, clock, submit_timeout, probe } = parts;
+        let AdapterParts { node, runtime, journal, clock, submit_timeout, shards, probe } = parts;
         Arc::new(Self {
             config: node.config().clone(),
             locked: CachePadded(Mutex::new(LockedNode { node, runs: Vec::new() })),
@@ -114,6 +117,7 @@ impl Shared {
             runtime,
             clock,
             submit_timeout,
+            shards,
             probe,
             journal,
         })

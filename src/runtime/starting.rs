@@ -95,7 +95,12 @@ impl Builder {
             let clock = clock.split();
             let now = clock.now();
             let engine = Engine::new(part, now, &mut out)?;
-            engines.push(self.share(&runtime, Node::in_memory(now, engine, out), clock, JournalParts::default()));
+            engines.push(self.share(
+                &runtime,
+                Node::in_memory(now, engine, out),
+                (count, clock),
+                JournalParts::default(),
+            ));
         }
         let eventful = Eventful::new(Shards::new(engines, count, config));
         // After all that can fail, so that an error leaves no task behind.
@@ -150,7 +155,7 @@ impl Builder {
         let recovery = recovered.iter().map(|shard| shard.summary()).reduce(|sum, shard| sum.with(&shard));
         let mut opened = Vec::new();
         for shard in recovered {
-            opened.push(self.open_shard(runtime, shard, clock.split())?);
+            opened.push(self.open_shard(runtime, shard, (count, clock.split()))?);
         }
         let engines = opened.iter().map(|shard| Arc::clone(&shard.shared)).collect();
         // From here on an error ends what has been started.
@@ -164,7 +169,12 @@ impl Builder {
 
     /// Opens an engine, and makes that durable.
     #[cfg(feature = "durable")]
-    fn open_shard(&self, runtime: &Handle, shard: RecoveredShard, clock: Timeline) -> Result<StartedShard, StartError> {
+    fn open_shard(
+        &self,
+        runtime: &Handle,
+        shard: RecoveredShard,
+        (shards, clock): (ShardCount, Timeline),
+    ) -> Result<StartedShard, StartError> {
         let RecoveredShard { journal: ShardJournal { store, durability, .. }, owner, recovered } = shard;
         let now = clock.now();
         let mut out = Output::with_facts();
@@ -176,7 +186,7 @@ impl Builder {
         let driver = WriterDriver::new(store.blocks());
         let syncs_starts = durability.starts == StartDurability::Synced;
         let journal = JournalParts { notify: Some(driver.notify()), has_thread: store.blocks(), syncs_starts };
-        let shared = self.share(runtime, node, clock, journal);
+        let shared = self.share(runtime, node, (shards, clock), journal);
         let Durability { snapshot_after_bytes, reserve_bytes, .. } = durability;
         let source = JournalSource { store, owner, snapshot_after_bytes, reserve_bytes };
         // Before any task runs: the facts of the opening are the first group, and a store that fails here refuses the
@@ -189,7 +199,13 @@ impl Builder {
         Timeline::new(self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::new())))
     }
 
-    fn share(&self, runtime: &Handle, node: Node, clock: Timeline, journal: JournalParts) -> Arc<Shared> {
+    fn share(
+        &self,
+        runtime: &Handle,
+        node: Node,
+        (shards, clock): (ShardCount, Timeline),
+        journal: JournalParts,
+    ) -> Arc<Shared> {
         let Self { submit_timeout, probe, .. } = self;
         let (submit_timeout, node) = (*submit_timeout, node.probed(probe.clone()));
         Shared::new(AdapterParts {
@@ -198,6 +214,7 @@ impl Builder {
             journal,
             clock,
             submit_timeout,
+            shards,
             probe: probe.clone(),
         })
     }

@@ -38,6 +38,41 @@ async fn events_are_taken_and_settled_by_what_became_of_them() {
 }
 
 #[tokio::test]
+async fn events_of_then_are_accepted_with_the_completion() {
+    let mut config = Config::default();
+    (config.max_follow_ups, config.max_event_bytes) = (2, 100);
+    let server = server(config).await;
+    server.envelope(r#"{"id":"known","payload":1}"#).await;
+    server.envelope(r#"{"id":"a"}"#).await;
+    let events = lease(&server, json!({"max": 2})).await;
+    let then = |ids: &[&str]| {
+        let events: Vec<_> = ids.iter().map(|id| json!({"id": id, "type": "t", "payload": id})).collect();
+        json!({"outcome": "done", "then": events})
+    };
+    let (many, large) =
+        (then(&["b", "c", "d"]), json!({"outcome": "done", "then": [{"id": "b", "payload": "x".repeat(98)}]}));
+    for (body, status, problem, words) in
+        [(many, 400, "invalid", "max_follow_ups"), (large, 413, "too_large", "max_event_bytes")]
+    {
+        let refused = settle(&server, &events[1], &body).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (status, problem), "{refused:?}");
+        assert!(refused.body.contains(words), "{refused:?}");
+    }
+    let settled = settle(&server, &events[1], &then(&["b", "c"])).await;
+    assert_eq!((settled.status, &settled.json()["status"]), (200, &json!("completed")), "{settled:?}");
+    let shown = server.get("/v1/events/c").await.json();
+    assert_eq!((&shown["status"], &shown["type"]), (&json!("received"), &json!("t")));
+
+    let conflicting = settle(&server, &events[0], &then(&["d", "a"])).await;
+    assert_eq!((conflicting.status, &conflicting.json()["status"]), (200, &json!("failed")), "{conflicting:?}");
+    let error = server.get("/v1/events/known").await.json()["last_error"].to_string();
+    assert!(error.contains("under the key of its follow-up a"), "{error}");
+    assert_eq!(server.get("/v1/events/d").await.status, 404);
+    let late = settle(&server, &events[0], &then(&["d"])).await;
+    assert_eq!((late.status, late.problem().as_str()), (409, "stale"));
+}
+
+#[tokio::test]
 async fn event_waits_without_charge_until_a_worker_asks() {
     let server = server(Config::default()).await;
     server.envelope(r#"{"id":"a"}"#).await;
@@ -115,6 +150,10 @@ async fn calls_that_cannot_be_are_refused() {
         ("/v1/runs/1-1/settle", r#"{"outcome":"permanent","after":"1s"}"#),
         ("/v1/runs/1-1/settle", r#"{"outcome":"snooze"}"#),
         ("/v1/runs/1-1/settle", r#"{"outcome":"retry","after":"later"}"#),
+        ("/v1/runs/1-1/settle", r#"{"outcome":"retry","then":[]}"#),
+        ("/v1/runs/1-1/settle", r#"{"outcome":"done","then":{}}"#),
+        ("/v1/runs/1-1/settle", r#"{"outcome":"done","then":[{"id":"b"},{"id":""}]}"#),
+        ("/v1/runs/1-1/settle", r#"{"outcome":"done","then":[{"key":"b"}]}"#),
         ("/v1/runs/x/extend", ""),
     ] {
         let refused = call(&server, target, body).await;

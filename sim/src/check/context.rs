@@ -27,6 +27,8 @@ struct CheckState {
     /// Faults that the director has to perform.
     due: VecDeque<PlannedFault>,
     events: BTreeMap<Key, usize>,
+    /// The number of submitted events: those of follow-ups come behind.
+    submitted: usize,
     passes: [u32; POINTS],
     seen: CheckEvents,
 }
@@ -40,6 +42,9 @@ pub(super) struct CheckEvents {
     pub(super) steps: u32,
     /// The faults that struck, in their order.
     pub(super) struck: Vec<PlannedFault>,
+    /// The follow-ups for which the handler was called, in the order of their first calls. Their indexes follow those of
+    /// the submitted events.
+    pub(super) follow_ups: Vec<Key>,
 }
 
 /// One call of the handler.
@@ -88,15 +93,30 @@ const fn strikes(point: Point) -> &'static [HandlerFault] {
     }
 }
 
+impl CheckState {
+    /// Returns the index of an event. One that was not submitted is a follow-up.
+    fn index(&mut self, key: &Key) -> usize {
+        if let Some(index) = self.events.get(key) {
+            return *index;
+        }
+        let index = self.submitted + self.seen.follow_ups.len();
+        self.seen.follow_ups.push(key.clone());
+        self.events.insert(key.clone(), index);
+        index
+    }
+}
+
 impl CheckContext {
     /// Creates a context for these events and faults.
     pub(super) fn new(events: &[Event], disturbances: &[PlannedFault]) -> Self {
+        let submitted = events.len();
         // Of two events with one key the first is the one that is accepted.
         let events = events.iter().enumerate().rev().map(|(index, event)| (event.key().clone(), index)).collect();
         let state = CheckState {
             ahead: disturbances.to_vec(),
             due: VecDeque::new(),
             events,
+            submitted,
             passes: [0; POINTS],
             seen: CheckEvents::default(),
         };
@@ -110,7 +130,7 @@ impl CheckContext {
     /// Notes that a run begins. Returns its index.
     pub(super) fn enter(&self, key: &Key, attempt: u32) -> usize {
         let mut state = self.lock();
-        let event = state.events.get(key).copied().unwrap_or_default();
+        let event = state.index(key);
         let earlier = state.seen.runs.iter().filter(|run| run.event == event).count();
         // Runs are bounded by the attempts of a configuration, so they fit.
         let number = u32::try_from(earlier + 1).unwrap_or(u32::MAX);

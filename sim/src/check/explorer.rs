@@ -119,6 +119,8 @@ impl<H: Handler, T: PartialEq + Debug> Explorer<H, T> {
     fn drop_events(&mut self, case: FlawedCase<T>) -> FlawedCase<T> {
         let struck = case.test_case.disturbances.iter().filter_map(|it| it.at.event());
         let mut concerned: Vec<_> = struck.chain(case.finding.event).collect();
+        // A follow-up is not submitted: its event is kept or not.
+        concerned.retain(|event| *event < case.test_case.events.len());
         concerned.sort_unstable();
         concerned.dedup();
         let alone = among(&case.test_case, &concerned).and_then(|test_case| self.same(&test_case, &case));

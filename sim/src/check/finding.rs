@@ -39,14 +39,15 @@ pub(super) fn undisturbed<T>(played: &Played<T>, may_fail: bool) -> Option<Findi
             EventEnd::Failed(said) => (!may_fail).then(|| said.clone()),
             EventEnd::Unfinished(said) => Some(said.clone()),
         };
-        let mut ends = played.ends.iter().enumerate();
+        let follow_ups = played.follow_up_ends.iter().map(|(event, end)| (*event, end));
+        let mut ends = played.ends.iter().enumerate().chain(follow_ups);
         ends.find_map(|(event, end)| Some(Finding { flaw: Flaw::Fails, event: Some(event), said: bad(end)? }))
     })
 }
 
 /// Returns the flaw of a handler in a run with faults, compared with one without.
 pub(super) fn disturbed<T: PartialEq + Debug>(played: &Played<T>, calm: &Played<T>) -> Option<Finding> {
-    panicked(played).or_else(|| ended_otherwise(played, &calm.ends)).or_else(|| {
+    panicked(played).or_else(|| ended_otherwise(played, calm)).or_else(|| {
         (played.world != calm.world).then(|| Finding { flaw: Flaw::World, event: None, said: String::new() })
     })
 }
@@ -76,9 +77,14 @@ fn hung<T>(played: &Played<T>) -> Option<Finding> {
     })
 }
 
-fn ended_otherwise<T>(played: &Played<T>, calm: &[EventEnd]) -> Option<Finding> {
-    let pairs = played.ends.iter().zip(calm).enumerate();
-    let (event, said) = pairs.into_iter().find_map(|(event, (end, calm))| match (end, calm) {
+fn ended_otherwise<T>(played: &Played<T>, calm: &Played<T>) -> Option<Finding> {
+    let submitted = played.ends.iter().zip(&calm.ends).enumerate();
+    // Follow-ups begin in another order under faults, so they are not compared one by one.
+    let fails = calm.follow_up_ends.iter().map(|(_, end)| end).find(|end| **end != EventEnd::Completed);
+    let calm_end = fails.unwrap_or(&EventEnd::Completed);
+    let follow_ups = played.follow_up_ends.iter().map(|(event, end)| (*event, (end, calm_end)));
+    let mut pairs = submitted.chain(follow_ups);
+    let (event, said) = pairs.find_map(|(event, (end, calm))| match (end, calm) {
         (EventEnd::Failed(_), EventEnd::Failed(_)) | (EventEnd::Completed, _) => None,
         (EventEnd::Failed(said) | EventEnd::Unfinished(said), _) => Some((event, said.clone())),
     })?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventful::{Config, Event, Eventful, Handler, RecordView, Status, SubmitError};
+use eventful::{Config, Event, Eventful, Handler, Key, RecordView, Status, SubmitError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{advance, sleep, timeout};
 
@@ -40,6 +40,8 @@ pub(super) enum EventEnd {
 pub(super) struct Played<T> {
     pub(super) world: T,
     pub(super) ends: Vec<EventEnd>,
+    /// The ends of follow-ups, by their indexes.
+    pub(super) follow_up_ends: Vec<(usize, EventEnd)>,
     pub(super) seen: CheckEvents,
 }
 
@@ -63,7 +65,7 @@ impl TestCase {
     ) -> Played<T> {
         let runtime = runtime();
         let stage = Arc::new(CheckContext::new(&self.events, &self.disturbances));
-        let ends = runtime.block_on(async {
+        let (ends, follow_up_ends) = runtime.block_on(async {
             let clock = Arc::new(PausedClock::begin());
             let (handler, stage, watchdog) = (Arc::new(handler), Arc::clone(&stage), Arc::clone(watchdog));
             let handler = Actor { handler, stage, clock, watchdog };
@@ -72,7 +74,7 @@ impl TestCase {
         let world = observe();
         // A blocking task of the handler that never ends must not block the test here.
         runtime.shutdown_background();
-        Played { world, ends, seen: stage.seen() }
+        Played { world, ends, follow_up_ends, seen: stage.seen() }
     }
 
     fn start<H: Handler>(&self, handler: &Actor<H>) -> Eventful {
@@ -113,7 +115,7 @@ struct Director<'a, H> {
 }
 
 impl<H: Handler> Director<'_, H> {
-    async fn perform(mut self) -> Vec<EventEnd> {
+    async fn perform(mut self) -> (Vec<EventEnd>, Vec<(usize, EventEnd)>) {
         self.submit().await;
         let bound = self.eventful.config().liveness_bound(self.test_case.events.len());
         // Each restart runs all events again.
@@ -121,9 +123,13 @@ impl<H: Handler> Director<'_, H> {
         // After the bound, events that have not ended are reported as unfinished.
         let _ = timeout(bound, self.direct()).await;
         sleep(EPILOGUE).await;
-        let ends = self.test_case.events.iter().map(|event| self.end(event)).collect();
+        let ends = self.test_case.events.iter().map(|event| self.end(event.key())).collect();
+        // A restart has lost some, and their events may not have followed again.
+        let follow_ups = (self.test_case.events.len()..).zip(self.handler.stage.seen().follow_ups);
+        let known = follow_ups.filter(|(_, key)| self.record(key).is_some());
+        let follow_up_ends = known.map(|(index, key)| (index, self.end(&key))).collect();
         self.eventful.shutdown(None).await;
-        ends
+        (ends, follow_up_ends)
     }
 
     async fn submit(&self) {
@@ -132,7 +138,7 @@ impl<H: Handler> Director<'_, H> {
         }
     }
 
-    /// Performs due faults until every event has ended.
+    /// Performs due faults until every event has ended, and all that follow from them.
     async fn direct(&mut self) {
         let mut patience = Duration::from_millis(1);
         while !self.all_ended() {
@@ -157,27 +163,29 @@ impl<H: Handler> Director<'_, H> {
     }
 
     fn all_ended(&self) -> bool {
-        self.test_case.events.iter().all(|event| self.record(event).is_some_and(|record| record.status.is_terminal()))
+        let ended = |event: &Event| self.record(event.key()).is_some_and(|record| record.status.is_terminal());
+        let pending = self.eventful.stats().map_or(0, |stats| stats.engine.gauges.pending());
+        pending == 0 && self.test_case.events.iter().all(ended)
     }
 
-    fn record(&self, event: &Event) -> Option<RecordView> {
+    fn record(&self, key: &Key) -> Option<RecordView> {
         // A broken engine has no records; no fault here breaks it.
-        at_once(self.eventful.get(event.key())).ok().flatten()
+        at_once(self.eventful.get(key)).ok().flatten()
     }
 
-    fn end(&self, event: &Event) -> EventEnd {
-        match self.record(event) {
+    fn end(&self, key: &Key) -> EventEnd {
+        match self.record(key) {
             Some(record) if record.status == Status::Completed => EventEnd::Completed,
             Some(record) if record.status.is_terminal() => {
                 let error = record.last_error.map(|error| error.as_str().to_owned());
                 EventEnd::Failed(error.unwrap_or_else(|| "no error was given".to_owned()))
             }
-            Some(_) | None => EventEnd::Unfinished(self.explain(event)),
+            Some(_) | None => EventEnd::Unfinished(self.explain(key)),
         }
     }
 
-    fn explain(&self, event: &Event) -> String {
-        let explanation = at_once(self.eventful.explain(event.key())).ok().flatten();
+    fn explain(&self, key: &Key) -> String {
+        let explanation = at_once(self.eventful.explain(key)).ok().flatten();
         explanation.unwrap_or_else(|| "the engine has no record of it".to_owned())
     }
 }

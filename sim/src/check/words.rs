@@ -44,7 +44,10 @@ impl<T: Debug> Display for CaseText<'_, T> {
 
 impl<T: Debug> CaseText<'_, T> {
     fn key(&self, event: usize) -> String {
-        self.case.test_case.events[event].key().to_string()
+        let FlawedCase { test_case, played, .. } = self.case;
+        let submitted = test_case.events.get(event).map(|event| event.key());
+        let follow_up = || played.seen.follow_ups.get(event.checked_sub(test_case.events.len())?);
+        submitted.or_else(follow_up).map_or_else(|| "a follow-up".to_owned(), ToString::to_string)
     }
 
     /// Writes the runs of the event concerned; of all events if no single one is.

@@ -246,7 +246,9 @@ fn scripts(rng: &mut Stream) -> Vec<HandlerScript> {
 }
 
 fn turn(rng: &mut Stream) -> ScriptTurn {
-    let ending = match rng.below(20) {
+    let ending = match rng.below(23) {
+        20..22 => HandlerEnding::Follow,
+        22 => HandlerEnding::FollowAndRetry,
         0..6 => HandlerEnding::Done,
         6..9 => HandlerEnding::Retry,
         9..11 => HandlerEnding::RetryAfter { after_ms: between(rng, 1, 80) },

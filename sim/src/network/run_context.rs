@@ -214,6 +214,7 @@ impl RunNotes {
                 self.coverage.reach("run crashed at opening");
             }
         }
+        self.oracles.follow_ups.end_frame()?;
         if facts.iter().any(|fact| matches!(fact.change, Change::Epoch(_))) {
             self.oracles.calls.opened();
             self.oracles.expected.judge_opened()?;

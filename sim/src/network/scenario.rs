@@ -176,6 +176,10 @@ pub enum HandlerEnding {
     Hang,
     /// Never ends, with a heartbeat at this interval.
     BeatForEver { every_ms: u32 },
+    /// Returns success, with a follow-up.
+    Follow,
+    /// Adds a follow-up, and returns an error, to be retried.
+    FollowAndRetry,
     /// Returns success, while a task of it continues this long, whatever happens to the run.
     LeaveTask { for_ms: u32 },
 }

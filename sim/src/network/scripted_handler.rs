@@ -7,7 +7,7 @@ use eventful::{Attempt, Event, Failure, Handler, engine::RunId};
 use super::clock::ms;
 use super::connection_owners;
 use super::oracle::panics::BY_SCRIPT;
-use super::oracle::{OracleResult, calls, durable, holds};
+use super::oracle::{OracleResult, calls, durable, follow_ups, holds};
 use super::run_context::{RunContext, RunNotes};
 use super::scenario::{HandlerEnding, KeyNumber, ScriptTurn};
 use super::step::NetworkStep;
@@ -69,7 +69,12 @@ impl PlayedRun {
         if self.turn.takes_ms > 0 {
             sleep(self.turn.takes_ms).await;
         }
+        if matches!(self.turn.ending, HandlerEnding::Follow | HandlerEnding::FollowAndRetry) {
+            self.follow(&attempt)?;
+        }
         let result = match self.turn.ending {
+            HandlerEnding::Follow => Ok(()),
+            HandlerEnding::FollowAndRetry => Err(Failure::retry("not yet")),
             HandlerEnding::Done | HandlerEnding::PanicAtCall => Ok(()),
             HandlerEnding::Retry => Err(Failure::retry("not yet")),
             HandlerEnding::RetryAfter { after_ms } => Err(Failure::retry_after("not yet", ms(after_ms))),
@@ -97,6 +102,12 @@ impl PlayedRun {
         }
     }
 
+    /// Adds the follow-up of the event; one that is a follow-up itself has none.
+    fn follow(&self, attempt: &Attempt) -> Result<(), Failure> {
+        attempt.follow_up(connection_owners::event(follow_ups::item(self.key)))?;
+        Ok(())
+    }
+
     fn panic(&self) -> ! {
         self.stage.with(|notes, _| notes.script_panics += 1);
         panic!("a panic in the handler, {BY_SCRIPT}")
@@ -115,6 +126,9 @@ impl Drop for PlayedRun {
             notes.oracles.calls.leave(key);
             if self.succeeded {
                 notes.oracles.calls.succeed(key, self.run);
+            }
+            if self.succeeded && self.turn.ending == HandlerEnding::Follow {
+                notes.oracles.follow_ups.add(self.run, key);
             }
             if self.short {
                 notes.oracles.shortages.add(self.run);

@@ -170,8 +170,8 @@ fn disturbed(point: Point, action: Action) -> Vec<TraceText> {
 /// Returns the fate of a run. A panic is shown as one even when the run was dropped before it.
 const fn fate(ending: HandlerEnding, finished: bool) -> AttemptFate {
     let planned = match ending {
-        HandlerEnding::Done | HandlerEnding::LeaveTask { .. } => AttemptFate::Done,
-        HandlerEnding::Retry | HandlerEnding::RetryAfter { .. } => AttemptFate::Retry,
+        HandlerEnding::Done | HandlerEnding::Follow | HandlerEnding::LeaveTask { .. } => AttemptFate::Done,
+        HandlerEnding::Retry | HandlerEnding::RetryAfter { .. } | HandlerEnding::FollowAndRetry => AttemptFate::Retry,
         HandlerEnding::Permanent => AttemptFate::Permanent,
         HandlerEnding::Snooze { .. } | HandlerEnding::Shortage { .. } => AttemptFate::Snooze,
         HandlerEnding::Panic | HandlerEnding::PanicAtCall => return AttemptFate::Crashed,

@@ -31,8 +31,8 @@ mod runtime;
 pub mod sync;
 
 pub use runtime::{
-    Attempt, Builder, Cancellation, Clock, ClusterConfig, Discarded, Eventful, Failure, FailureKind, Handler, Lease,
-    LeaseDesk, ManualClock, NotSettled, Redriven, Sleep, Stale, StartError, Subscription, SystemClock,
+    Attempt, Builder, Cancellation, Clock, ClusterConfig, Discarded, Eventful, Failure, FailureKind, FollowUpError,
+    Handler, Lease, LeaseDesk, ManualClock, NotSettled, Redriven, Sleep, Stale, StartError, Subscription, SystemClock,
 };
 #[cfg(feature = "durable")]
 pub use runtime::{Durability, Recovery, StartDurability};

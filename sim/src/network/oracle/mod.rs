@@ -6,6 +6,7 @@
 //! | `kept` | P1 | accepted events are there, and end once faults have stopped |
 //! | `payloads` | P2 | results of submissions, with the payloads that were submitted |
 //! | `expected` | P1–P8 | every fact of the engine: see [`spec`](crate::spec) |
+//! | `follow_ups` | P1 | a run that succeeded with a follow-up has it accepted, in one frame |
 //! | `shortage` | P8 | a run that lacked a resource costs no attempt |
 //! | `calls` | P4 P5 P8 | calls of the handler |
 //! | `front` | P1 P7 P9 | responses of the HTTP front at rest |
@@ -22,6 +23,7 @@ pub(super) mod answered;
 pub(super) mod calls;
 pub(super) mod durable;
 pub(super) mod exposed;
+pub(super) mod follow_ups;
 pub(super) mod front;
 pub(super) mod kept;
 pub(super) mod numbers;
@@ -56,6 +58,7 @@ pub(super) struct ProcessOracles {
     /// The state that the facts make; with a journal, the durable facts.
     pub(super) expected: ReferenceState,
     pub(super) shortages: shortage::OpenShortages,
+    pub(super) follow_ups: follow_ups::OpenFollowUps,
     pub(super) calls: calls::CallOracle,
     pub(super) numbers: numbers::SeenCounters,
     pub(super) durable: durable::Durable,
@@ -90,6 +93,7 @@ impl ProcessOracles {
             payloads: payloads::Payloads::default(),
             expected: ReferenceState::new(setup.config()),
             shortages: shortage::OpenShortages::default(),
+            follow_ups: follow_ups::OpenFollowUps::default(),
             calls: calls::CallOracle::new(setup),
             numbers: numbers::SeenCounters::default(),
             durable: durable::Durable::new(),
@@ -102,6 +106,7 @@ impl ProcessOracles {
     pub(super) fn begin_process(&mut self) {
         if self.is_durable() {
             self.calls.process_ended();
+            self.follow_ups = follow_ups::OpenFollowUps::default();
             self.numbers = numbers::SeenCounters::default();
             self.durable.forget_readers();
         } else {
@@ -139,6 +144,7 @@ impl ProcessOracles {
         if let Change::Epoch(_) = fact.change {
             self.bring_back(fact.at);
         }
+        self.follow_ups.judge(fact, &self.expected)?;
         self.expected.apply(fact, &Ids)?;
         self.expected.judge_permits()
     }
