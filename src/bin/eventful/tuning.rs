@@ -29,6 +29,9 @@ pub(crate) struct TuningOptions {
     /// Interruptions of one event by shutdown that are not charged
     #[arg(long, env = "EVENTFUL_MAX_REFUNDS", default_value_t = Config::default().max_refunds, value_name = "N", hide_short_help = true)]
     max_refunds: u32,
+    /// Events with which a worker may end one event, 1000 at most
+    #[arg(long, env = "EVENTFUL_MAX_FOLLOW_UPS", default_value_t = Config::default().max_follow_ups, value_name = "N", hide_short_help = true)]
+    max_follow_ups: usize,
     /// The longest time for an attempt that reports its progress [default: 10m, or --run-timeout when that is longer]
     #[arg(long, env = "EVENTFUL_RUN_LIFETIME", value_parser = spans::parse, value_name = "TIME", hide_short_help = true)]
     run_lifetime: Option<Duration>,
@@ -76,6 +79,7 @@ impl TuningOptions {
         let snoozes = if has_targets { u32::MAX } else { config.max_snoozes };
         config.max_snoozes = self.max_snoozes.unwrap_or(snoozes);
         config.max_refunds = self.max_refunds;
+        config.max_follow_ups = self.max_follow_ups;
         config.run_lifetime = self.run_lifetime.unwrap_or(config.run_lifetime.max(config.run_timeout));
         config.sweep_batch = self.sweep_batch;
         config.sweep_interval = self.sweep_interval;
