@@ -41,8 +41,7 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result
 /// Checks that a step forgets a bounded number of records; while the journal has enough to write, only those whose
 /// room a submission needs.
 fn judge_forgotten(seen: &Observation<'_>) -> Result<(), Broken> {
-    let forgotten = |fact: &Fact| if let Change::Forgotten(keys) = &fact.change { keys.len() } else { 0 };
-    let forgotten: usize = seen.facts.iter().map(forgotten).sum();
+    let forgotten = forgotten(seen);
     let batch = if seen.holds_expiry { 1 } else { seen.config.sweep_batch.get() };
     let most = if matches!(seen.said, CommandSummary::Submit { .. }) {
         // The additional one is the old record of the same key.
@@ -66,6 +65,12 @@ fn judge_forgotten(seen: &Observation<'_>) -> Result<(), Broken> {
             Err(Broken::new("admission", 9, what))
         }
     }
+}
+
+/// Returns the number of records that a step forgets.
+fn forgotten(seen: &Observation<'_>) -> usize {
+    let keys = |fact: &Fact| if let Change::Forgotten(keys) = &fact.change { keys.len() } else { 0 };
+    seen.facts.iter().map(keys).sum()
 }
 
 fn judge_accepted(expected: &ReferenceState, seen: &Observation<'_>, size_bytes: usize) -> Result<(), Broken> {
@@ -127,7 +132,10 @@ fn judge_refused(
                     Bound::Records => {
                         let longer = u64::try_from(expected.most_longer().as_micros()).unwrap_or(u64::MAX);
                         let at = Timestamp::from_micros(seen.now.as_micros().saturating_sub(longer));
-                        expected.remembered(at) >= config.max_records
+                        let batch = if seen.holds_expiry { 1 } else { config.sweep_batch.get() };
+                        // Follow-ups pass the bound, so that a batch of expired ones may not make room.
+                        let is_past = expected.total() >= config.max_records as u64 && forgotten(seen) >= batch;
+                        is_past || expected.remembered(at) >= config.max_records
                     }
                     Bound::Failed => expected.failed_bytes > config.max_failed_bytes as u64,
                     Bound::Bytes => expected.bytes + size_bytes as u64 > config.max_bytes as u64,
