@@ -3,7 +3,7 @@
 //! Faults come in families. With swarm testing (Groce et al., "Swarm Testing", 2012) each family is disabled in half
 //! of the runs, so that faults which hide each other also occur alone.
 
-use super::family::{DrawPlan, FaultFamily};
+use super::family::{Crowd, DrawPlan, FaultFamily};
 use super::kinds::{channel, clock, crash, dispatcher, outcome, sweeper, tickets};
 use super::units::MILLI;
 use super::{Act, Behaviour, CoreFault, CoreScenario, CoreSetup, Injection, Operation, Settings};
@@ -194,10 +194,18 @@ impl CoreDraw {
     /// Adds handlers that end with follow-ups. Those have higher numbers than their event, so that every chain has an end.
     fn follow_ups(&self, faults: &mut Vec<CoreFault>) {
         let draw = &mut self.stream(FaultFamily::FollowUps);
-        let rate = draw.pick(&[100, 300, 800]);
+        let (rate, crowd) = (draw.pick(&[100, 300, 800]), self.crowded());
         for event in 0..self.submits {
             for attempt in 1..=3 {
-                if draw.per_mille(rate) {
+                if let Some(crowd) = crowd {
+                    // Two new ones in the place of each.
+                    let does = Behaviour::Follows {
+                        first: self.submits + 2 * event,
+                        count: 2,
+                        payload: u8::from(crowd == Crowd::Bytes),
+                    };
+                    faults.push(Injection::Handler { event, attempt, does }.at(0));
+                } else if draw.per_mille(rate) {
                     // Some are events that clients submit, too, before or after.
                     let first = event + 1 + if draw.per_mille(300) { self.submits } else { draw.below(3) as u16 };
                     let payload = if draw.per_mille(150) { draw.between(1, 3) as u8 } else { 0 };

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::draw::CoreDraw;
-use super::family::FaultFamily;
+use super::family::{Crowd, FaultFamily};
 use super::units::MILLI;
 use super::{Settings, SmallThresholds};
 use crate::seeded_rng::Stream;
@@ -68,29 +68,39 @@ impl CoreDraw {
             self.groups(&mut settings);
         }
         if self.has(FaultFamily::FollowUps) {
-            self.crowd(&mut settings);
             settings.max_follow_ups =
                 self.rng.stream("follow-ups").pick(&[Some(0), Some(1), Some(2), Some(2), Some(3), None]);
+        }
+        if let Some(crowd) = self.crowded() {
+            self.crowd(&mut settings, crowd);
         }
         settings
     }
 
-    /// Leaves, in some runs, so little room that follow-ups pass it and reach their own bound.
-    fn crowd(&self, settings: &mut Settings) {
+    /// Returns, in some runs with follow-ups, the bound that they pass until they reach their own.
+    pub(super) fn crowded(&self) -> Option<Crowd> {
         let draw = &mut self.rng.stream("crowd");
-        let (few, small) = (draw.per_mille(300), draw.per_mille(150));
-        if few {
-            settings.max_pending = draw.between(1, 4) as usize;
-            settings.max_records = settings.max_records.max(settings.max_pending);
-            let most = draw.between(1, 3) as usize;
-            settings.groups.iter_mut().for_each(|policy| policy.max_pending = Some(most));
+        let crowd = draw.pick(&[Crowd::Events, Crowd::Groups, Crowd::Bytes]);
+        (self.has(FaultFamily::FollowUps) && draw.per_mille(300)).then_some(crowd)
+    }
+
+    /// Leaves little room, so that follow-ups pass it.
+    fn crowd(&self, settings: &mut Settings, crowd: Crowd) {
+        let most = self.rng.stream("crowd's room").between(3, 5) as usize;
+        match crowd {
+            Crowd::Events => {
+                settings.max_pending = most;
+                settings.max_records = settings.max_records.max(most);
+            }
+            Crowd::Groups => settings.groups.iter_mut().for_each(|policy| policy.max_pending = Some(most)),
+            Crowd::Bytes => {
+                (settings.max_event_bytes, settings.max_bytes) = (40 * most, 40 * most);
+                settings.max_failed_bytes = settings.max_failed_bytes.max(settings.max_event_bytes);
+            }
         }
-        if small {
-            (settings.max_event_bytes, settings.max_bytes) = (150, 150);
-            settings.max_failed_bytes = settings.max_failed_bytes.max(150);
-        }
-        if (few || small) && !self.is_held_up() {
-            settings.concurrency = count(draw.between(1, 2));
+        settings.max_follow_ups = Some(2);
+        if !self.is_held_up() {
+            settings.concurrency = count(1);
         }
     }
 

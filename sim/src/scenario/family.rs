@@ -13,6 +13,14 @@ pub struct DrawPlan {
     pub journals: bool,
 }
 
+/// A bound that follow-ups pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Crowd {
+    Events,
+    Groups,
+    Bytes,
+}
+
 counted! {
 /// A family of faults.
 pub enum FaultFamily {

@@ -52,8 +52,11 @@ fn with_runs(base: Config) -> impl Strategy<Value = Config> {
 fn with_bounds(base: Config) -> impl Strategy<Value = Config> {
     let counts = (1..=8_usize, 0..=4_usize);
     let bytes = (30..=90_usize, 0..=200_usize);
-    (counts, bytes, millis(1..=20)).prop_map(move |((pending, more), (event, more_bytes), overload_retry_after)| {
+    let follow_ups = (0..=3_usize, self::counts(1..=2));
+    (counts, bytes, millis(1..=20), follow_ups).prop_map(move |(counts, bytes, overload_retry_after, follow_ups)| {
+        let ((pending, more), (event, more_bytes)) = (counts, bytes);
         let mut config = base.clone();
+        (config.max_follow_ups, config.concurrency) = follow_ups;
         (config.max_pending, config.max_records) = (pending, pending + more);
         (config.max_event_bytes, config.max_bytes) = (event, event + more_bytes);
         config.max_failed_bytes = event + more_bytes / 2;

@@ -220,7 +220,7 @@ impl ObservedNodes {
             config: engine.config(),
             key_table: &self.key_table,
         };
-        let verdict = self.oracles.judge_room(now, &seen).and_then(|()| self.oracles.judge(&seen));
+        let verdict = self.oracles.judge(&seen).and_then(|()| self.oracles.judge_room(now, &seen));
         note_follow_ups(&mut self.probes, &seen);
         std::mem::discriminant(answer).hash(&mut self.hash);
         self.hash.word(out.facts().len() as u64);
