@@ -209,7 +209,9 @@ fn every_proptest_says_where_its_seeds_are_kept() {
 fn files_and_functions_are_short() {
     assert_tree(lengths::long_file);
     assert_tree(lengths::long_functions);
-    assert_finds(lengths::long_file, "src/a.rs", &"let x = 1;\n".repeat(401));
+    for path in ["src/a.rs", "src/http/ui/page/a.js"] {
+        assert_finds(lengths::long_file, path, &"let x = 1;\n".repeat(401));
+    }
     assert_finds(lengths::long_functions, "src/a.rs", &format!("fn f() {{\n{}}}", "x();\n".repeat(69)));
     let tested = format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{\n{}}}", "fn g() {}\n".repeat(400));
     assert_allows(lengths::long_file, "src/a.rs", &tested);
@@ -239,6 +241,7 @@ fn words_are_plain() {
     assert_finds(plain::banned, "src/a.rs", "// The caller is told.");
     assert_finds(plain::banned, "src/a.rs", "fn a_caller_is_told() {}");
     assert_finds(plain::banned, "src/a.rs", "let text = \"Look at the log\";");
+    assert_finds(plain::banned, "src/http/ui/page/a.js", "say(host, 'Nobody is here')");
     assert_allows(plain::banned, "src/a.rs", "let stolen = satellite.foretold();");
 }
 

@@ -46,6 +46,26 @@ fn every_filter_finds_what_fits_all_of_its_parts() {
 }
 
 #[test]
+fn records_are_found_by_id_cause_and_time_of_acceptance() {
+    let mut driver = two_of_each_status();
+    driver.advance(Duration::from_secs(1));
+    driver.submit("late");
+    let engine = driver.engine();
+    let records = engine.page(driver.now, None, Cursor::START, 100).records;
+    let late = driver.record("late").expect("a record").accepted_at;
+    for number in 0..7 * 3 * 3 * 3 * 2 * 2 {
+        let filter = other_filter(number, late);
+        let mut fitting: Vec<_> =
+            records.iter().filter(|record| fits_otherwise(record, &filter)).map(|fit| &fit.key).collect();
+        let (mut keys, _) = engine.find_keys(driver.now, &filter, Cursor::START, 100);
+        fitting.sort_unstable();
+        keys.sort_unstable();
+        assert!(keys.iter().eq(fitting), "{filter:?}: {keys:?}");
+        assert_eq!(engine.count(driver.now, &filter, Cursor::START).0, keys.len() as u64, "{filter:?}");
+    }
+}
+
+#[test]
 fn page_holds_no_record_past_its_retention() {
     let mut driver = one_of_each_status();
     driver.advance(driver.engine().config().retention);
@@ -242,6 +262,36 @@ fn fits(record: &RecordView, filter: &Filter) -> bool {
         && error.as_deref().is_none_or(|text| last_error.contains(text))
         && failed_from.is_none_or(|from| failed_at >= Some(from))
         && failed_until.is_none_or(|until| failed_at.is_some_and(|at| at < until))
+}
+
+/// Returns the filter of this number by the parts that [`filter`] leaves out.
+fn other_filter(mut number: usize, late: Timestamp) -> Filter {
+    let mut digit = |values: usize| {
+        let digit = number % values;
+        number /= values;
+        digit.checked_sub(1)
+    };
+    let mut filter = Filter::default();
+    filter.status = digit(7).map(|at| Status::ALL[at]);
+    filter.source = digit(3).map(|at| ["", "shop"][at].into());
+    filter.id = digit(3).map(|at| ["failed", "discarded"][at].into());
+    // A part of an error is no cause.
+    filter.cause = digit(3).map(|at| ["try again", "again"][at].into());
+    filter.accepted_from = digit(2).map(|_| late);
+    filter.accepted_until = digit(2).map(|_| late);
+    filter
+}
+
+fn fits_otherwise(record: &RecordView, filter: &Filter) -> bool {
+    let Filter { status, source, cause, id, accepted_from, accepted_until, .. } = filter;
+    let ended = matches!(record.status, Status::Completed | Status::Discarded);
+    let first_line = record.last_error.as_ref().map_or("", |error| error.as_str().split('\n').next().unwrap_or(""));
+    status.is_none_or(|status| record.status == status)
+        && source.as_deref().is_none_or(|source| record.key.source() == source)
+        && id.as_deref().is_none_or(|id| *record.key.id() == *id)
+        && cause.as_deref().is_none_or(|cause| !ended && first_line == cause)
+        && accepted_from.is_none_or(|from| record.accepted_at >= from)
+        && accepted_until.is_none_or(|until| record.accepted_at < until)
 }
 
 fn ids(driver: &EngineDriver, status: Option<Status>) -> Vec<String> {

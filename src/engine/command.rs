@@ -163,6 +163,11 @@ impl ErrorText {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The first line, which says what went wrong. Further ones may hold what a target or a command said.
+    pub fn cause(&self) -> &str {
+        self.0.lines().next().unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for ErrorText {

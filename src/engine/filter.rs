@@ -27,6 +27,15 @@ pub struct Filter {
     pub event_type: Option<Box<str>>,
     /// Events with this text in their last error. A completed or discarded event keeps none.
     pub error: Option<Box<str>>,
+    /// Events with this as the first line of their last error, which says what went wrong. A completed or discarded
+    /// event keeps none.
+    pub cause: Option<Box<str>>,
+    /// Events with this id, from any source.
+    pub id: Option<Box<str>>,
+    /// Events that were accepted then, or later.
+    pub accepted_from: Option<Timestamp>,
+    /// Events that were accepted before.
+    pub accepted_until: Option<Timestamp>,
     /// Events that failed then, or later.
     pub failed_from: Option<Timestamp>,
     /// Events that failed before.
@@ -61,18 +70,19 @@ impl Filter {
         match self.status {
             Some(Status::Completed | Status::Discarded) => Range::Ended,
             Some(Status::Received | Status::Processing | Status::FailedRetry | Status::Failed) => Range::Live,
-            None if self.event_type.is_some() || self.error.is_some() => Range::Live,
+            None if self.event_type.is_some() || self.error.is_some() || self.cause.is_some() => Range::Live,
             None => Range::All,
         }
     }
 
     fn fits_live(&self, record: &LiveRecord) -> bool {
         let failed_at = if let LiveState::Failed { at, .. } = record.stage { Some(at) } else { None };
-        let has_text = |text: &str| record.last_error().map_or("", ErrorText::as_str).contains(text);
+        let error = record.last_error().map_or("", ErrorText::as_str);
         self.failed_from.is_none_or(|from| failed_at.is_some_and(|at| at >= from))
             && self.failed_until.is_none_or(|until| failed_at.is_some_and(|at| at < until))
             && self.event_type.as_deref().is_none_or(|wanted| record.event.event_type() == Some(wanted))
-            && self.error.as_deref().is_none_or(has_text)
+            && self.error.as_deref().is_none_or(|text| error.contains(text))
+            && self.cause.as_deref().is_none_or(|cause| record.last_error().map_or("", ErrorText::cause) == cause)
     }
 }
 
@@ -82,11 +92,17 @@ impl Engine {
         let keeps_event = match location {
             Location::Live(slot) => filter.fits_live(&store.live[slot]),
             Location::Tombstone(_) => {
-                filter.range() != Range::Failed && filter.event_type.is_none() && filter.error.is_none()
+                filter.range() != Range::Failed
+                    && filter.event_type.is_none()
+                    && filter.error.is_none()
+                    && filter.cause.is_none()
             }
         };
         keeps_event
             && filter.status.is_none_or(|status| store.status(location) == status)
             && filter.source.as_deref().is_none_or(|source| store.key(location).source() == source)
+            && filter.id.as_deref().is_none_or(|id| *store.key(location).id() == *id)
+            && filter.accepted_from.is_none_or(|from| store.accepted_at(location) >= from)
+            && filter.accepted_until.is_none_or(|until| store.accepted_at(location) < until)
     }
 }

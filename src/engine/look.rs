@@ -131,6 +131,13 @@ impl Store {
         }
     }
 
+    pub(super) fn accepted_at(&self, location: Location) -> Timestamp {
+        match location {
+            Location::Live(slot) => self.live[slot].accepted_at,
+            Location::Tombstone(id) => self.tombstone(id).accepted_at,
+        }
+    }
+
     pub(super) fn status(&self, location: Location) -> Status {
         match location {
             Location::Live(slot) => self.live[slot].stage.status(),

@@ -59,12 +59,19 @@ impl Access {
         self.tokens.iter().all(Vec::is_empty)
     }
 
+    /// Returns the names of the roles of a caller: all when every call is open.
+    ///
     /// # Errors
     ///
-    /// The call needs a token, and there is none, an unknown one, or one that does not allow it.
-    pub(super) fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
-        // Without any token in the configuration, every caller may make every call.
-        let Some(needed) = role_for(method, path).filter(|_| !self.is_open()) else { return Ok(()) };
+    /// There is no token, or an unknown one, where one is needed.
+    pub(super) fn roles(&self, headers: &HeaderMap) -> Result<Vec<&'static str>, Problem> {
+        let known = if self.is_open() { [true; 4] } else { self.known(headers)? };
+        let has = |role: &Role| known[*role as usize] || known[Role::Operate as usize];
+        Ok(Role::ALL.into_iter().filter(has).map(Role::name).collect())
+    }
+
+    /// Returns which roles the token of a request gives.
+    fn known(&self, headers: &HeaderMap) -> Result<[bool; 4], Problem> {
         let Some(token) = credentials(headers, "bearer") else {
             let detail = "this call needs a token: send it as Authorization: Bearer TOKEN";
             return Err(Problem::new(ProblemKind::Unauthorized, detail).closing());
@@ -72,22 +79,32 @@ impl Access {
         // All are compared, so that the time says nothing of which one it was.
         let known =
             self.tokens.each_ref().map(|tokens| tokens.iter().fold(false, |is, one| one.is(token.as_bytes()) | is));
+        if known == [false; 4] {
+            // Unknown and insufficient are different mistakes, with different remedies.
+            return Err(Problem::new(ProblemKind::Unauthorized, "the token is not known: send another one").closing());
+        }
+        Ok(known)
+    }
+
+    /// # Errors
+    ///
+    /// The call needs a token, and there is none, an unknown one, or one that does not allow it.
+    pub(super) fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+        // Without any token in the configuration, every caller may make every call.
+        let Some(needed) = role_for(method, path).filter(|_| !self.is_open()) else { return Ok(()) };
+        let known = self.known(headers)?;
         // Operators may do everything.
         if known[needed as usize] || known[Role::Operate as usize] {
             return Ok(());
         }
-        let name = needed.name();
-        Err(if known == [false; 4] {
-            // Unknown and insufficient are different mistakes, with different remedies.
-            Problem::new(ProblemKind::Unauthorized, "the token is not known: send another one")
-        } else {
-            Problem::new(ProblemKind::Forbidden, format!("the token does not allow it: send one that may {name}"))
-        }
-        .closing())
+        let detail = format!("the token does not allow it: send one that may {}", needed.name());
+        Err(Problem::new(ProblemKind::Forbidden, detail).closing())
     }
 }
 
 impl Role {
+    const ALL: [Self; 4] = [Self::Submit, Self::Read, Self::Work, Self::Operate];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Submit => "submit",
@@ -104,6 +121,9 @@ fn role_for(method: &Method, path: &str) -> Option<Role> {
     let is_read = matches!(*method, Method::GET | Method::HEAD);
     match path {
         "/livez" | "/readyz" | "/openapi.json" => None,
+        // The page is text without data, and every token may ask what it allows.
+        "/ui" | "/v1/access" if is_read => None,
+        _ if is_read && path.starts_with("/ui/") => None,
         // Sources have signatures of their own.
         _ if path.starts_with("/in/") => None,
         "/v1/events" | "/v1/events/batch" if *method == Method::POST => Some(Role::Submit),

@@ -17,6 +17,7 @@ use super::front::Front;
 use super::problem::Problem;
 use super::targets::{TargetState, Targets};
 use crate::engine::Histogram;
+use crate::node::Stats;
 
 /// `GET /metrics`: as OpenMetrics 1.0 when that is accepted, else as Prometheus text.
 pub(super) async fn metrics(State(front): State<Arc<Front>>, headers: HeaderMap) -> Result<impl IntoResponse, Problem> {
@@ -71,17 +72,16 @@ fn accepts_openmetrics(headers: &HeaderMap) -> bool {
     })
 }
 
-/// `GET /v1/stats`: the same numbers under the same names without the prefix, label values as keys; and the
+/// The numbers as JSON: the same numbers under the same names without the prefix, label values as keys; and the
 /// names of the groups that are paused.
-pub(super) async fn stats(State(front): State<Arc<Front>>) -> Result<impl IntoResponse, Problem> {
-    let stats = front.eventful.stats()?;
-    let targets = states(&front);
+pub(super) fn stats_json(front: &Front, stats: &Stats) -> String {
+    let targets = states(front);
     let mut body: Map<_, _> =
-        families(&stats, &targets).iter().map(|family| (family.name.into(), json(&family.numbers))).collect();
+        families(stats, &targets).iter().map(|family| (family.name.into(), json(&family.numbers))).collect();
     // In no metric: names that come from senders would be labels without end.
     let paused: Map<_, _> = stats.paused_groups.iter().map(|group| (group.to_string(), 1.into())).collect();
     body.insert("paused_groups".into(), paused.into());
-    Ok(([(CONTENT_TYPE, "application/json")], Value::Object(body).to_string()))
+    Value::Object(body).to_string()
 }
 
 fn states(front: &Front) -> Vec<TargetState> {

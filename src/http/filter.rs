@@ -8,7 +8,18 @@ use super::query;
 use crate::engine::{Filter, Status};
 
 /// The parameters that choose events.
-const NAMES: [&str; 6] = ["status", "source", "type", "error", "failed_from", "failed_until"];
+const NAMES: [&str; 10] = [
+    "status",
+    "source",
+    "type",
+    "error",
+    "failed_from",
+    "failed_until",
+    "cause",
+    "id",
+    "accepted_from",
+    "accepted_until",
+];
 
 /// The filter in a query, and the values of the call's other parameters.
 pub(super) fn parse<const N: usize>(
@@ -16,14 +27,18 @@ pub(super) fn parse<const N: usize>(
     others: [&str; N],
 ) -> Result<(Filter, [Option<String>; N]), Problem> {
     let (chosen, others) = query::split(uri_query, NAMES, others)?;
-    let [status, source, event_type, error, from, until] = chosen;
+    let [status, source, event_type, error, failed_from, failed_until, cause, id, from, until] = chosen;
     let filter = Filter {
         status: status.as_deref().map(parse_status).transpose()?,
         source: source.map(Into::into),
         event_type: event_type.map(Into::into),
         error: error.map(Into::into),
-        failed_from: query::time("failed_from", from.as_deref())?,
-        failed_until: query::time("failed_until", until.as_deref())?,
+        cause: cause.map(Into::into),
+        id: id.map(Into::into),
+        accepted_from: query::time("accepted_from", from.as_deref())?,
+        accepted_until: query::time("accepted_until", until.as_deref())?,
+        failed_from: query::time("failed_from", failed_from.as_deref())?,
+        failed_until: query::time("failed_until", failed_until.as_deref())?,
     };
     Ok((filter, others))
 }

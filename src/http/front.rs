@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::string::{String, ToString as _};
 use std::sync::Arc;
 
+use super::access::Access;
 use super::budget::Budget;
 use super::envelope::OVERHEAD_BYTES;
 use super::fact_log::FactLog;
@@ -20,6 +21,8 @@ pub(super) struct Front {
     pub(super) limits: Limits,
     /// By their names.
     pub(super) sources: BTreeMap<String, Source>,
+    /// To say what a token allows: the door checks each call.
+    pub(super) access: Access,
     pub(super) targets: Option<Targets>,
     /// Absent when no worker takes events.
     pub(super) leases: Option<LeaseDesk>,
@@ -27,16 +30,17 @@ pub(super) struct Front {
     pub(super) facts: FactLog,
     /// For requests, and for responses that wait for their client.
     pub(super) budget: Arc<Budget>,
+    pub(super) has_page: bool,
 }
 
 impl Front {
     pub(super) fn new(eventful: Eventful, config: FrontConfig) -> Self {
-        let FrontConfig { limits, sources, targets, leases, access: _, cors_origins: _, trusted_proxies: _ } = config;
+        let FrontConfig { limits, sources, targets, leases, access, cors_origins: _, trusted_proxies: _, ui } = config;
         let facts = FactLog::new(eventful.wall());
         // The largest event that is allowed must be possible.
         let largest = eventful.config().max_event_bytes.saturating_add(OVERHEAD_BYTES);
         let budget = Budget::new(limits.max_inflight_bytes.max(largest));
         let sources = sources.into_iter().map(|source| (source.name().to_string(), source)).collect();
-        Self { eventful, limits, sources, targets, leases, facts, budget }
+        Self { eventful, limits, sources, access, targets, leases, facts, budget, has_page: ui }
     }
 }

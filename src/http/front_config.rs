@@ -35,6 +35,9 @@ pub struct FrontConfig {
     /// none of them is its client. From all others such headers, and `Forwarded`, are removed. Of connections that
     /// [`serve`](super::serve) accepts only: a [`router`](super::router) does not know who calls.
     pub trusted_proxies: Vec<Network>,
+    /// True where the page for operators is served at `/ui/`. It is text without data, and makes its calls with the token
+    /// of its reader. False by default; the program serves it.
+    pub ui: bool,
 }
 
 impl FrontConfig {

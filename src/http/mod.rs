@@ -6,7 +6,7 @@
 //! | `preface`, `h2`, `streams` | the version of HTTP of a connection; connections in HTTP/2 |
 //! | `tls` | connections in TLS (feature `tls`) |
 //! | `calls`, `routes`, `front`, `front_config` | the routes of calls, and the state that all handlers share |
-//! | `door`, `hosts`, `cors`, `proxies`, `access`, `budget` | the checks of hosts, sites and tokens, and a bound on the bytes of all requests |
+//! | `door`, `hosts`, `cors`, `proxies`, `access`, `access_calls`, `budget` | the checks of hosts, sites and tokens, and a bound on the bytes of all requests |
 //! | `submit`, `header_form`, `envelope`, `members` | single events, in each form |
 //! | [`cloud_events`] | events as CloudEvents, on the way in and out |
 //! | `body`, `coding`, `start`, `taken` | bodies, their encoding, the start of a delayed event, the response |
@@ -14,11 +14,12 @@
 //! | [`webhook`], `signer` | the identity of an event on its way to another service, and the signature of a delivery |
 //! | [`targets`] | targets of deliveries: the number of attempts at once, and circuits |
 //! | `batch`, `lines`, `line_results`, `spool` | batches, an event for each line |
-//! | `records`, `filter`, `operate` | reads of events, and the calls of operators |
+//! | `records`, `failures`, `filter`, `operate` | reads of events, failed ones by their cause, and the calls of operators |
 //! | `lease` | workers that take events |
 //! | `facts`, `fact_log`, `fact_json` | facts as they happen |
 //! | `trace` | the trace that an event is part of |
-//! | `families`, `exposition`, `health` | numbers as JSON and as Prometheus text; liveness and readiness |
+//! | `families`, `exposition`, `stats_stream`, `health` | numbers as JSON, once or each second, and as Prometheus text; liveness and readiness |
+//! | `ui` | the page for operators |
 //! | `problem` | errors, as RFC 9457 has them |
 //! | `query`, `path`, [`rfc3339`], [`duration`], `base64` | parts of requests and responses |
 //!
@@ -29,6 +30,7 @@
 struct EmbedPage;
 
 mod access;
+mod access_calls;
 mod base64;
 mod batch;
 mod body;
@@ -44,6 +46,7 @@ mod exposition;
 mod fact_json;
 mod fact_log;
 mod facts;
+mod failures;
 mod families;
 mod filter;
 mod front;
@@ -73,6 +76,7 @@ pub mod sources;
 mod spool;
 mod stall;
 mod start;
+mod stats_stream;
 mod streams;
 mod submit;
 mod taken;
@@ -81,6 +85,7 @@ mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;
 mod trace;
+mod ui;
 pub mod webhook;
 
 pub use access::{Access, AccessConfig};

@@ -86,8 +86,8 @@ pub(super) async fn discard_all(
 
 /// The reason why a call that may discard everything is refused.
 const WHICH_TO_DISCARD: &str = "say which events: POST /v1/discard?status=failed, without a body; status may be \
-                                received, processing, failed_retry or failed, and source, type, error, failed_from, \
-                                failed_until choose among them; dry_run=true counts them";
+                                received, processing, failed_retry or failed, and id, source, type, error, cause, \
+                                accepted_from, accepted_until, failed_from, failed_until choose among them; dry_run=true counts them";
 
 /// The parameters of a call for many events.
 struct BulkRequest {

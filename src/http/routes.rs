@@ -15,7 +15,9 @@ use super::front_config::FrontConfig;
 use super::problem::{Problem, ProblemKind};
 use super::sources::receive;
 use super::targets;
-use super::{batch, exposition, facts, health, lease, operate, records, submit};
+use super::{
+    access_calls, batch, exposition, facts, failures, health, lease, operate, records, stats_stream, submit, ui,
+};
 use crate::runtime::Eventful;
 
 /// The calls of the front, to be served alone or as a part of another router.
@@ -33,7 +35,9 @@ pub fn router(eventful: Eventful, config: impl Into<FrontConfig>) -> Router {
 
 /// All calls.
 pub(super) fn all(front: Arc<Front>) -> Router {
+    let page = if front.has_page { ui::routes() } else { Router::new() };
     Router::new()
+        .merge(page)
         .route("/v1/events", post(submit::submit).get(records::list))
         // An event may be called `batch` too.
         .route("/v1/events/batch", post(batch::submit).get(records::get_batch).delete(operate::discard_batch))
@@ -42,6 +46,7 @@ pub(super) fn all(front: Arc<Front>) -> Router {
         // An id may be one that no path can carry.
         .route("/v1/event", get(records::get_by_query).delete(operate::discard_by_query))
         .route("/v1/event/redrive", post(operate::redrive_by_query))
+        .route("/v1/failures", get(failures::list))
         .route("/v1/lease", post(lease::lease))
         .route("/v1/runs/{run}/extend", post(lease::extend))
         .route("/v1/runs/{run}/settle", post(lease::settle))
@@ -53,7 +58,8 @@ pub(super) fn all(front: Arc<Front>) -> Router {
         .route("/v1/resume", post(operate::resume))
         .route("/v1/targets", get(targets::calls::list))
         .route("/v1/targets/{name}/close", post(targets::calls::close))
-        .route("/v1/stats", get(exposition::stats))
+        .route("/v1/access", get(access_calls::show))
+        .route("/v1/stats", get(stats_stream::stats))
         .route("/metrics", get(exposition::metrics))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

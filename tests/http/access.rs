@@ -5,7 +5,7 @@ use eventful::Config;
 use eventful::http::sources::{Secret, SecretRef};
 use eventful::http::{Access, AccessConfig, FrontConfig};
 
-const CALLS: [(&str, &str, &str); 23] = [
+const CALLS: [(&str, &str, &str); 24] = [
     ("POST", "/v1/events", "submit"),
     ("POST", "/v1/events/batch", "submit"),
     ("GET", "/v1/events", "read"),
@@ -15,6 +15,7 @@ const CALLS: [(&str, &str, &str); 23] = [
     ("GET", "/v1/stats", "read"),
     ("GET", "/metrics", "read"),
     ("GET", "/v1/facts?after=no", "read"),
+    ("GET", "/v1/failures", "read"),
     ("POST", "/v1/lease", "work"),
     ("POST", "/v1/runs/1-1/extend", "work"),
     ("POST", "/v1/runs/1-1/settle", "work"),

@@ -21,4 +21,5 @@ mod sources;
 mod stuck;
 mod submit;
 mod targets;
+mod ui;
 mod urls;

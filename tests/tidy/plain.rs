@@ -35,12 +35,17 @@ fn is_read(source: &SourceFile) -> bool {
     source.path.ends_with(".rs")
 }
 
+/// Returns whether users, or engineers, read its words as code.
+fn has_our_words(source: &SourceFile) -> bool {
+    [".rs", ".js", ".mjs", ".html"].iter().any(|end| source.path.ends_with(end))
+}
+
 /// Files that show what these rules find.
 const EXAMPLES: [&str; 2] = ["tests/tidy.rs", "tests/tidy/plain.rs"];
 
 /// Banned words in comments, messages and names.
 pub(crate) fn banned(source: &SourceFile) -> Vec<String> {
-    if !is_read(source) || EXAMPLES.contains(&source.path.as_str()) {
+    if !has_our_words(source) || EXAMPLES.contains(&source.path.as_str()) {
         return Vec::new();
     }
     let low = source.text.to_ascii_lowercase().replace('_', " ");

@@ -36,7 +36,10 @@ impl SourceFile {
     }
 }
 
-/// Every Rust, TOML and Markdown file that belongs to the workspace.
+/// The ends of the names of files that are read.
+const READ: [&str; 6] = [".rs", ".toml", ".md", ".js", ".mjs", ".html"];
+
+/// Every such file that belongs to the workspace, but for scripts of others.
 pub(crate) fn read_tree() -> Vec<SourceFile> {
     let mut sources = Vec::new();
     read_folder(Path::new(env!("CARGO_MANIFEST_DIR")), "", &mut sources);
@@ -54,7 +57,7 @@ fn read_folder(folder: &Path, prefix: &str, sources: &mut Vec<SourceFile>) {
             if !["target", ".git"].contains(&name.as_str()) {
                 read_folder(&entry.path(), &format!("{path}/"), sources);
             }
-        } else if [".rs", ".toml", ".md"].iter().any(|end| name.ends_with(end)) {
+        } else if READ.iter().any(|end| name.ends_with(end)) && !name.starts_with("uPlot") {
             sources.push(SourceFile::new(&path, &std::fs::read_to_string(entry.path()).expect("text in UTF-8")));
         }
     }

@@ -162,6 +162,7 @@ impl<'a> View<'a> {
 /// Returns whether a record matches every part of a filter that is set.
 fn fits(filter: &Filter, record: &ReferenceRecord) -> bool {
     let Filter { status, source, event_type, error, failed_from, failed_until, .. } = filter;
+    let Filter { cause, id, accepted_from, accepted_until, .. } = filter;
     let failed_at = if let Lifecycle::Failed(at) = record.stage { Some(at) } else { None };
     let from_then_on = |from: Timestamp| failed_at.is_some_and(|at| at >= from);
     let before = |until: Timestamp| failed_at.is_some_and(|at| at < until);
@@ -173,6 +174,10 @@ fn fits(filter: &Filter, record: &ReferenceRecord) -> bool {
         && error.as_deref().is_none_or(|part| whole && text.contains(part))
         && failed_from.is_none_or(from_then_on)
         && failed_until.is_none_or(before)
+        && cause.as_deref().is_none_or(|cause| whole && text.split('\n').next() == Some(cause))
+        && id.as_deref().is_none_or(|id| *record.event.key().id() == *id)
+        && accepted_from.is_none_or(|from| record.accepted_at >= from)
+        && accepted_until.is_none_or(|until| record.accepted_at < until)
 }
 
 fn broken(what: impl std::fmt::Display) -> Broken {

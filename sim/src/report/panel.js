@@ -18,7 +18,7 @@ function action(parent, text, act) {
   made.type = "button";
   made.addEventListener("click", () => {
     act();
-    // The button is gone with what the panel said before; the keys go on in the timeline.
+    // The button is gone with what the panel said before; the keys continue in the timeline.
     timeline.focus({ preventScroll: true });
   });
   return made;

@@ -1,18 +1,22 @@
 //! The lines of a server at its start.
 
-use std::path::Path;
 use std::time::Duration;
 
 use eventful::{Config, Eventful, durability::Recovery};
 
+use crate::options::ServeOptions;
 use crate::spans;
 use crate::terminal::say;
 
 /// Prints where the server is, what it does, what it found, and how much it can remember.
-pub(crate) fn introduce(url: &str, handler: &str, data: Option<&Path>, eventful: &Eventful) {
+pub(crate) fn introduce(url: &str, handler: &str, options: &ServeOptions, eventful: &Eventful) {
+    let (data, ui) = (options.data.as_deref(), options.ui);
     say(&format!("eventful {} listens on {url}", env!("CARGO_PKG_VERSION")));
     say(&format!("  API          {url}/v1/events, described by {url}/openapi.json"));
     say(&format!("  metrics      {url}/metrics"));
+    if ui {
+        say(&format!("  page         {url}/ui/"));
+    }
     say(&format!("  handler      {handler}"));
     match (data, eventful.recovery()) {
         (Some(directory), Some(recovery)) => {

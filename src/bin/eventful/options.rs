@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use eventful::http::{FrontConfig, Host, Limits, Network, Origin};
 use eventful::{
     Config, Durability,
@@ -244,6 +244,9 @@ pub(crate) struct ServeOptions {
     /// A site whose pages may call, such as https://app.example (CORS); may be repeated
     #[arg(long, env = "EVENTFUL_CORS_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
     cors_origin: Vec<Origin>,
+    /// Serve the page for operators at /ui/: text without data, which calls the server with the token of its reader
+    #[arg(long, env = "EVENTFUL_UI", default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
+    pub(crate) ui: bool,
     #[cfg(feature = "tls")]
     #[command(flatten)]
     pub(crate) tls: crate::tls::TlsOptions,
@@ -328,6 +331,7 @@ impl ServeOptions {
         let mut front = FrontConfig::from(self.limits());
         front.trusted_proxies.clone_from(&self.trusted_proxy);
         front.cors_origins.clone_from(&self.cors_origin);
+        front.ui = self.ui;
         front
     }
 

@@ -48,7 +48,7 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     #[cfg(not(feature = "tls"))]
     let scheme = "http";
-    banner::introduce(&format!("{scheme}://{address}"), &words, options.data.as_deref(), &eventful);
+    banner::introduce(&format!("{scheme}://{address}"), &words, &options, &eventful);
 
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
