@@ -15,9 +15,16 @@ const WHAT = {
   discard: 'They end without being handled, and their payloads are removed. This cannot be undone.',
 };
 
+// Long enough to be read, then it is in the way.
+const SHOWN_MS = 15_000;
+
+let hiding;
+
 // Shows what happened, to a screen reader too.
 export function report(text, isBad = false) {
   const host = byId('said');
+  clearTimeout(hiding);
+  hiding = setTimeout(() => say(host, ''), SHOWN_MS);
   host.className = isBad ? 'bad' : '';
   say(host, text);
 }

@@ -81,6 +81,8 @@ export class Notices {
 
   #pauseButton() {
     if (!this.#access.operates || !this.#stats) return;
+    // Without a server, or when it stops, there is nothing to pause.
+    byId('pause').hidden = this.#away !== '' || phaseOf(this.#stats) !== 'running';
     const [label, path, done] =
       this.#stats.paused === 1 ? ['Resume', 'v1/resume', 'Resumed'] : ['Pause', 'v1/pause', 'Paused: no run starts'];
     render(byId('pause'), label, () => [button(label, () => attempt(() => call('POST', path), done))]);

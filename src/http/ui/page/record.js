@@ -30,12 +30,12 @@ function whole(record, access, host, show, changed) {
     }
   };
   return [
-    el('div', { class: 'row' }, chip(record.status), el('span', {}, record.explanation ?? ''), el('span', { class: 'grow' }), ...actions(record, access, act)),
+    el('div', { class: 'row' }, chip(record.status), el('span', { class: 'explained' }, record.explanation ?? ''), el('span', { class: 'row' }, ...actions(record, access, act))),
     facts(record),
     lastError(record),
     attempts(record),
     payload(record),
-  ];
+  ].filter(Boolean);
 }
 
 function actions({ status }, access, act) {
@@ -61,7 +61,7 @@ function facts(record) {
     ['Digest', record.digest],
     ...Object.entries(record.attributes ?? {}),
   ];
-  const row = ([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value));
+  const row = ([name, value]) => el('div', { class: name === 'Digest' && 'wide' }, el('dt', {}, name), el('dd', {}, value));
   return el('dl', {}, ...rows.filter(([, value]) => value).map(row));
 }
 
@@ -78,7 +78,7 @@ function attempts({ history }) {
   if (!history?.length) return null;
   const row = ({ started_at: from, ended_at: until, end, error }) =>
     el('tr', {}, el('td', {}, when(from)), el('td', { class: 'number' }, between(from, until)), el('td', {}, endName(end)), el('td', {}, el('span', { class: 'lines' }, error ?? '')));
-  const head = ['Started', 'Took', 'Ended', 'Error'].map((name) => el('th', { scope: 'col' }, name));
+  const head = ['Started', 'Took', 'Ended', 'Error'].map((name) => el('th', { scope: 'col', class: name === 'Took' && 'number' }, name));
   const table = el('table', {}, el('thead', {}, el('tr', {}, ...head)), el('tbody', {}, ...history.map(row)));
   return el('section', {}, el('h4', {}, 'Last attempts'), el('div', { class: 'scroll' }, table));
 }
