@@ -16,6 +16,7 @@ mod ledger;
 mod operator;
 mod output;
 mod packaging;
+mod page;
 mod process;
 mod routing;
 mod secrecy;
