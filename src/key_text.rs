@@ -69,11 +69,13 @@ pub fn key(webhook_id: &str) -> Result<Key, InvalidWebhookId> {
 }
 
 /// Returns whether such a text names a source too.
+#[cfg(feature = "http")]
 pub(crate) fn names_source(webhook_id: &str) -> bool {
     webhook_id.starts_with(PREFIX)
 }
 
 /// The text whose percent-encoded form this is; none when it is not UTF-8.
+#[cfg_attr(not(feature = "http"), allow(unreachable_pub, reason = "the HTTP front shows it"))]
 pub fn untext(value: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(value).decode_utf8().ok()
 }

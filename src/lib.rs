@@ -74,6 +74,7 @@
 //! | `durability` | `durable` | an engine with a journal, and what was recovered |
 //! | `journal` | `durable` | journals on disk and in memory, and how to write another |
 //! | `http` | `http` | the HTTP front |
+//! | `broker` | `broker` | events from brokers and to them: the contract of their clients |
 //! | [`engine`] | | the state machine of events; [`engine::facts`] is what survives of it |
 //! | [`node`] | | the state machine of everything else |
 //!
@@ -93,12 +94,14 @@ extern crate alloc;
 #[cfg(any(feature = "tokio", feature = "durable", test))]
 extern crate std;
 
+#[cfg(feature = "broker")]
+pub mod broker;
 pub mod engine;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "durable")]
 pub mod journal;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", all(feature = "broker", feature = "tokio")))]
 mod key_text;
 pub mod node;
 #[cfg(feature = "tokio")]

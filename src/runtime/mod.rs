@@ -6,6 +6,7 @@
 //! | `starting`, `recovering`, `recovery` | the start, the recovery of all journals, and what they held |
 //! | `handle`, `shards` | the handle that a program keeps, and the engines among which it divides keys |
 //! | `ingest`, `reads`, `wait`, `subscribe`, `stats` | calls of a handle: submit, read, wait, facts, numbers |
+//! | `consuming` | decisions and their durability apart, for the consumer of a broker (feature `broker`) |
 //! | `operator`, `bulk` | calls of an operator: redrive, discard, pause, for one event or many |
 //! | `shared`, `notifications` | the node behind its lock, and the wakers of tasks and callers |
 //! | `dispatcher`, `sweeper`, `supervisor` | the tasks that start runs and sweep, and their restarts |
@@ -26,6 +27,8 @@ mod bulk;
 mod call;
 mod clock;
 mod cluster;
+#[cfg(feature = "broker")]
+mod consuming;
 mod dispatcher;
 #[cfg(feature = "durable")]
 mod driver;

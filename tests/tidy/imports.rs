@@ -1,8 +1,8 @@
-//! Imports go one way: `bin → http → runtime → sync → node → journal → engine`.
+//! Imports go one way: `bin → http → broker → runtime → sync → node → journal → engine`.
 
 use super::source::{SourceFile, find_words};
 
-const LAYERS: [&str; 7] = ["engine", "journal", "node", "sync", "runtime", "http", "bin"];
+const LAYERS: [&str; 8] = ["engine", "journal", "node", "sync", "runtime", "broker", "http", "bin"];
 
 /// The first layer that may name what the root of the crate publishes.
 const FRONT: usize = 5;
