@@ -34,6 +34,9 @@ struct NewFollowUp {
 
 impl Engine {
     /// Ends a run with success, and accepts its follow-ups; or ends it otherwise, and accepts none.
+    // Apart from the path of most outcomes, which have none.
+    #[cold]
+    #[inline(never)]
     pub(super) fn settle_with(&mut self, slot: Slot, then: Vec<Event>, out: &mut Output) -> Answer {
         let (new, outcome) = match self.admit_follow_ups(slot, then, out) {
             Ok(new) => (new, Outcome::Done),
