@@ -13,7 +13,7 @@ const DOCUMENTS: [(&str, &str); 5] = [
 ];
 
 /// The beginnings of a command of the program in a document.
-const PROGRAM: [&str; 2] = ["eventful ", "cargo run --release --features server -- "];
+const PROGRAM: [&str; 2] = ["eventful ", "cargo run --release -p eventful-server -- "];
 
 #[tokio::test]
 async fn every_command_in_a_document_is_understood() {

@@ -41,6 +41,6 @@ async fn files_that_cannot_be_used_are_refused_at_the_start() {
 }
 
 fn put(from: &str, to: &str) {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/certificates").join(from);
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/certificates").join(from);
     std::fs::copy(from, to).expect("a copy");
 }

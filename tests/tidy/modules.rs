@@ -58,6 +58,8 @@ fn is_root(path: &str) -> bool {
         ["src", "lib.rs"] | ["src", "bin", _, "main.rs"] => true,
         ["tests" | "benches" | "examples" | "fuzz_targets", name] => name.ends_with(".rs"),
         ["tests" | "benches" | "examples", _, "main.rs"] => true,
+        // Those of the program are not called `main.rs`, so that Cargo does not take them for tests of the library.
+        ["tests", "program", "program.rs"] => true,
         _ => false,
     }
 }

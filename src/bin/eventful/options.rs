@@ -27,7 +27,7 @@ use crate::url::HttpUrl;
 
 /// Accepts events, remembers them by id, handles each, retries what fails, and never loses one.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "eventful", version, max_term_width = 100)]
 pub(crate) struct Options {
     /// The least level that is logged to standard error: off, error, warn, info, debug or trace; with one for a part of
     /// the program: info,eventful::http=debug
