@@ -59,6 +59,17 @@ impl std::str::FromStr for Database {
 }
 
 impl Database {
+    pub(crate) fn role(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
+    }
+
+    /// Sets the password, in place of one in the URL.
+    #[must_use]
+    pub fn password(mut self, password: &str) -> Self {
+        self.config.password(password);
+        self
+    }
+
     /// Opens a connection to the first host that takes writes, in the order of the URL or in another one.
     pub(crate) async fn connect(&self, is_shuffled: bool) -> Result<Session, tokio_postgres::Error> {
         let mut config = self.config.clone();

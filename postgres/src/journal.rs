@@ -334,7 +334,7 @@ impl Drop for PostgresJournal {
             let (shard, Term(term)) = (self.shard, self.term);
             let parameters: Parameters<'_> = &[(&shard, Type::INT2), (&term, Type::INT8)];
             let link = self.link.get_mut();
-            let _ = self.blocking.run(link.ask(statements::RELEASE, parameters));
+            let _ = self.blocking.run(link.part(statements::RELEASE, parameters));
         }
     }
 }

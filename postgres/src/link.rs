@@ -19,6 +19,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// quarter of it; a longer lease is no reason to keep a connection for longer that may be half open.
 const LONGEST_PATIENCE: Duration = Duration::from_millis(1250);
 
+/// The longest time that a journal takes to be given up: a server that is slow has done it by then, and a shutdown is not
+/// held up for longer by one that is gone.
+const LONGEST_PARTING: Duration = Duration::from_secs(5);
+
 /// Age in seconds. Counts the sessions of this user that have committed, wait for a standby, and began this long ago.
 /// Others' are not shown to a role without `pg_read_all_stats`.
 const STANDBY_WAITS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query_start <= \
@@ -34,6 +38,11 @@ pub(crate) struct Undone {
 }
 
 impl Undone {
+    /// Returns whether the role has no right to what it asked for.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.code.as_ref().is_some_and(|code| *code == SqlState::INSUFFICIENT_PRIVILEGE)
+    }
+
     /// Returns whether it says that the database has no schema of eventful.
     pub(crate) fn is_missing_schema(&self) -> bool {
         self.code
@@ -127,7 +136,24 @@ impl Link {
     ///
     /// The reason why it gave no rows.
     pub(crate) async fn ask(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, String> {
-        let deadline = after(self.lease / 4);
+        self.ask_until(after(self.lease / 4), sql, parameters).await
+    }
+
+    /// Runs a last statement once. What depends on it can wait for the server as long as for any.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it gave no rows.
+    pub(crate) async fn part(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, String> {
+        self.ask_until(after(self.lease.min(LONGEST_PARTING)), sql, parameters).await
+    }
+
+    async fn ask_until(
+        &mut self,
+        deadline: Instant,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, String> {
         let session = match timeout_at(deadline, self.session()).await {
             Ok(session) => session?,
             Err(_) => return Err("no connection in time".to_owned()),

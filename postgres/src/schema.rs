@@ -48,7 +48,7 @@ pub(crate) const META: &str = concat!(
 #[non_exhaustive]
 pub enum SchemaError {
     /// The database has none.
-    #[error("the database has no schema of eventful: make it with `eventful-postgres init URL`")]
+    #[error("the database has no schema of eventful: make it with `eventful postgres init URL`")]
     Missing,
     /// A newer version made it.
     #[error("the schema has format {found}, this program reads formats up to {FORMAT}: use a newer program")]
@@ -59,7 +59,7 @@ pub enum SchemaError {
     /// An older version made it.
     #[error(
         "the schema has format {found}, this program needs format {FORMAT}: stop the nodes of the older version, then \
-         run `eventful-postgres init URL`, which brings it there"
+         run `eventful postgres init URL`, which brings it there"
     )]
     TooOld {
         /// Its format.
@@ -79,6 +79,18 @@ pub enum SchemaError {
     /// The server is too old.
     #[error("the server has version {0}, {OLDEST_SERVER} is the oldest that will do (13): use a newer one")]
     OldServer(i32),
+    /// The role may not do what a node does.
+    #[error(
+        "{place}: {cause}: give the role the rights of a node, with `eventful postgres role --name {role} | psql URL`"
+    )]
+    Denied {
+        /// The database.
+        place: String,
+        /// The message of the server.
+        cause: String,
+        /// The role.
+        role: String,
+    },
     /// The server refused, or was not reached.
     #[error("{place}: {cause}")]
     Server {
@@ -176,6 +188,9 @@ pub async fn check(database: &Database) -> Result<Checked, SchemaError> {
     let server = |cause: String| SchemaError::Server { place: database.to_string(), cause };
     let rows = link.run(META, &[]).await.map_err(|undone| match undone.is_missing_schema() {
         true => SchemaError::Missing,
+        false if undone.is_denied() => {
+            SchemaError::Denied { place: database.to_string(), cause: undone.cause, role: database.role().to_owned() }
+        }
         false => server(undone.cause),
     })?;
     let row = rows.first().ok_or(SchemaError::Missing)?;

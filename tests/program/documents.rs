@@ -4,10 +4,12 @@ use std::fs;
 
 use crate::process::{program, run};
 
-const DOCUMENTS: [(&str, &str); 5] = [
+const DOCUMENTS: &[(&str, &str)] = &[
     ("README.md", include_str!("../../README.md")),
     ("docs/durability.md", include_str!("../../docs/durability.md")),
     ("docs/operate.md", include_str!("../../docs/operate.md")),
+    #[cfg(feature = "postgres")]
+    ("docs/postgres.md", include_str!("../../docs/postgres.md")),
     ("docs/senders.md", include_str!("../../docs/senders.md")),
     ("docs/target.md", include_str!("../../docs/target.md")),
 ];

@@ -17,6 +17,8 @@ mod operator;
 mod output;
 mod packaging;
 mod page;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod process;
 mod routing;
 mod secrecy;

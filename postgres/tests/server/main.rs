@@ -6,8 +6,6 @@ mod crash;
 mod engine;
 mod leftovers;
 mod opening;
-#[cfg(feature = "program")]
-mod program;
 mod proxy;
 mod schema;
 mod standby;

@@ -48,7 +48,7 @@ fn isolation_that_is_too_strict_is_refused_with_what_to_set() {
 fn schema_that_is_missing_too_new_or_too_old_is_refused_as_such() {
     let server = PostgresServer::start();
     let refused = refusal(&mut store(server.database()));
-    assert!(refused.contains("make it with `eventful-postgres init URL`"), "{refused}");
+    assert!(refused.contains("make it with `eventful postgres init URL`"), "{refused}");
     assert!(check(&server.database()).expect_err("none").to_string().contains("init URL"));
 
     init(&server.database(), 1).expect("a schema");

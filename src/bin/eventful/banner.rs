@@ -4,25 +4,21 @@ use std::time::Duration;
 
 use eventful::{Config, Eventful, durability::Recovery};
 
-use crate::options::ServeOptions;
+use crate::keeping::Keeping;
 use crate::spans;
 use crate::terminal::say;
 
 /// Prints where the server is, what it does, what it found, and how much it can remember.
-pub(crate) fn introduce(url: &str, handler: &str, options: &ServeOptions, eventful: &Eventful) {
-    let (data, ui) = (options.data.as_deref(), options.ui);
+pub(crate) fn introduce(url: &str, handler: &str, (keeping, has_page): (&Keeping, bool), eventful: &Eventful) {
     say(&format!("eventful {} listens on {url}", env!("CARGO_PKG_VERSION")));
     say(&format!("  API          {url}/v1/events, described by {url}/openapi.json"));
     say(&format!("  metrics      {url}/metrics"));
-    if ui {
+    if has_page {
         say(&format!("  page         {url}/ui/"));
     }
     say(&format!("  handler      {handler}"));
-    match (data, eventful.recovery()) {
-        (Some(directory), Some(recovery)) => {
-            say(&format!("  persistence  {}, {}", directory.display(), found(recovery, eventful)));
-        }
-        _ => say("  persistence  memory: events that have not ended are lost when this program ends"),
+    for (label, text) in keeping.lines(eventful.recovery(), |recovery| found(recovery, eventful)) {
+        say(&format!("  {label:<12} {text}"));
     }
     if eventful.recovery().is_some_and(|recovery| recovery.paused) {
         say(&format!("  paused       no event is handled until: curl -X POST {url}/v1/resume"));

@@ -1,11 +1,11 @@
 //! The end of a server: the countdown, and the report.
 
-use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
 use eventful::{Eventful, ShutdownReport};
 
+use crate::keeping::Keeping;
 use crate::signals::Signals;
 use crate::terminal::{self, say};
 
@@ -35,15 +35,15 @@ fn show(eventful: &Eventful, left: Duration) {
 }
 
 /// Prints how it ended.
-pub(crate) fn report(report: &ShutdownReport, data: Option<&Path>) {
+pub(crate) fn report(report: &ShutdownReport, keeping: &Keeping) {
     let ShutdownReport { drained, interrupted, abandoned, left, unsynced, took, .. } = report;
     say(&format!(
         "stopped after {took:.1?}: {drained} drained, {interrupted} interrupted, {abandoned} abandoned, {left} left"
     ));
-    match data {
+    match keeping.name() {
         None if *left > 0 => say("what is left was in memory only, and is gone: send it again"),
-        Some(directory) if *left > 0 => {
-            say(&format!("what is left is kept in {}, and continues when that is served again", directory.display()));
+        Some(place) if *left > 0 => {
+            say(&format!("what is left is kept in {place}, and continues when that is served again"));
         }
         _ => {}
     }

@@ -15,8 +15,8 @@ use crate::settings::apply;
 use crate::settings::file::ConfigFile;
 use crate::settings::place::InvalidFile;
 
-/// The flags of `serve` that each choose a handler; one excludes the others.
-const HANDLERS: [&str; 3] = ["deliver", "exec", "pull"];
+/// The flags of `serve` that each choose a handler, and those that choose a place for events; one excludes the others.
+const CHOICES: [&[&str]; 2] = [&["deliver", "exec", "pull"], &["data", "postgres"]];
 
 /// A mistake of the one who called the program.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) enum Mistaken {
 /// Reads the command line, the environment, and the configuration file that they name.
 ///
 /// An empty variable counts as absent, and the flag of one handler beats the variables of the others, as both beat the
-/// file. The help shows the names of variables and never their values.
+/// file; so do those of places for events. The help shows the names of variables and never their values.
 ///
 /// # Errors
 ///
@@ -49,9 +49,11 @@ pub(crate) fn read() -> Result<Options, Mistaken> {
     let by_flag = matches.subcommand().is_some_and(|(_, serve)| is_by_flag(serve, "config"));
     // What is in a variable may be a secret in the wrong place.
     let name = if by_flag { path.display().to_string() } else { "the file that EVENTFUL_CONFIG names".to_owned() };
-    let chosen = matches.subcommand().is_some_and(|(_, serve)| HANDLERS.iter().any(|name| is_given(serve, name)));
-    let without: &[&str] = if chosen { &HANDLERS } else { &[] };
-    let (matches, serve) = with_file(command, &args, (path, &name), without)?;
+    let is_chosen = |choice: &&[&str]| {
+        matches.subcommand().is_some_and(|(_, serve)| choice.iter().any(|name| is_given(serve, name)))
+    };
+    let without = CHOICES.into_iter().filter(is_chosen).collect::<Vec<_>>().concat();
+    let (matches, serve) = with_file(command, &args, (path, &name), &without)?;
     let mut options = Options::from_arg_matches(&matches).map_err(Mistaken::Usage)?;
     options.call = ProgramCall::Serve(serve);
     Ok(options)
@@ -114,10 +116,11 @@ fn with_file(
     let matches = command.try_get_matches_from(args).map_err(Mistaken::Usage)?;
     let serve = matches.subcommand_matches("serve").unwrap_or(&matches);
     let mut serve = ServeOptions::from_arg_matches(serve).map_err(Mistaken::Usage)?;
-    let is_set = [serve.deliver.is_some(), serve.exec.is_some(), serve.pull];
-    let mut set = HANDLERS.iter().zip(is_set).filter_map(|(handler, is_set)| is_set.then_some(handler));
-    if let (Some(one), Some(other)) = (set.next(), set.next()) {
-        return Err(whole(format!("{name}: {one} and {other} cannot be used together: leave one of them out")));
+    for choice in serve.choices() {
+        let mut set = choice.into_iter().filter_map(|(name, is_set)| is_set.then_some(name));
+        if let (Some(one), Some(other)) = (set.next(), set.next()) {
+            return Err(whole(format!("{name}: {one} and {other} cannot be used together: leave one of them out")));
+        }
     }
     serve.tables = file.tables;
     Ok((matches, Box::new(serve)))
@@ -136,16 +139,16 @@ fn without_empty_variable(flag: Arg) -> Arg {
     if is_empty { without_variable(flag) } else { flag }
 }
 
-/// Takes the variables of handlers away when the command line chooses one.
+/// Takes the variables of a choice away when the command line makes it.
 fn prefer_flags(command: Command, args: &[OsString]) -> Command {
     // Mistakes are for the parse that follows.
     let flags_only = each_flag(command.clone(), &without_variable).ignore_errors(true).try_get_matches_from(args);
     let serve = flags_only.ok().and_then(|mut matches| matches.remove_subcommand());
-    if !serve.is_some_and(|(_, serve)| HANDLERS.iter().any(|handler| is_by_flag(&serve, handler))) {
-        return command;
-    }
-    let is_handler = |flag: &Arg| HANDLERS.iter().any(|handler| flag.get_id() == handler);
-    each_flag(command, &|flag| if is_handler(&flag) { without_variable(flag) } else { flag })
+    let Some((_, serve)) = serve else { return command };
+    let is_made = |choice: &&[&str]| choice.iter().any(|name| is_by_flag(&serve, name));
+    let made = CHOICES.into_iter().filter(is_made).collect::<Vec<_>>().concat();
+    let is_in = |flag: &Arg| made.iter().any(|name| flag.get_id() == name);
+    each_flag(command, &|flag| if is_in(&flag) { without_variable(flag) } else { flag })
 }
 
 fn source(matches: &ArgMatches, flag: &str) -> Option<ValueSource> {

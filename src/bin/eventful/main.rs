@@ -17,11 +17,14 @@ mod handler;
 mod init;
 mod invocation;
 mod journal;
+mod keeping;
 mod log;
 mod operator;
 mod options;
 mod outlet;
 mod pages;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod prepared;
 mod progress;
 mod routing;
@@ -63,6 +66,8 @@ fn main() -> ExitCode {
                 || error.is::<access::InvalidAccess>()
                 || error.is::<operator::Misused>()
                 || journal::is_newer(&error);
+            #[cfg(feature = "postgres")]
+            let usage = usage || postgres::schema::is_newer(&error);
             ExitCode::from(if usage { USAGE } else { 1 })
         })
     });
@@ -106,6 +111,8 @@ fn run(options: Options) -> anyhow::Result<ExitCode> {
         | ProgramCall::Journal(_)
         | ProgramCall::Backup(_)
         | ProgramCall::Operate(_) => {}
+        #[cfg(feature = "postgres")]
+        ProgramCall::Postgres(_) => {}
     }
     let serves = matches!(options.call, ProgramCall::Serve(_));
     if serves && init::is_needed() {
@@ -131,6 +138,8 @@ async fn call(options: Options) -> anyhow::Result<ExitCode> {
         ProgramCall::Send(options) => send::send(options).await,
         ProgramCall::Journal(options) => journal::call(options),
         ProgramCall::Backup(options) => journal::call(JournalOptions { call: JournalCall::Backup(options) }),
+        #[cfg(feature = "postgres")]
+        ProgramCall::Postgres(options) => Ok(postgres::schema::call(options).await?),
         ProgramCall::Operate(command) => match &options.backend {
             Some(backend) => operator::call(&command, backend).await,
             None => Ok(ExitCode::from(USAGE)),

@@ -58,6 +58,9 @@ pub(crate) enum ProgramCall {
     /// Read a configuration file as `serve` would, and find contradictions in it; exit code 1 when there are any, 2 when
     /// it cannot be used at all
     Check(CheckOptions),
+    /// Make or check the schema of a database that keeps events, or print the rights of a role
+    #[cfg(feature = "postgres")]
+    Postgres(crate::postgres::schema::SchemaOptions),
     #[command(flatten)]
     Operate(Box<OperatorCall>),
     /// Copy the journal in a directory as it is now into a new one, also while a server writes it
@@ -150,6 +153,9 @@ pub(crate) struct ServeOptions {
     /// Keep everything in this directory, so that it survives a crash; without it, in memory
     #[arg(long, env = "EVENTFUL_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    #[cfg(feature = "postgres")]
+    #[command(flatten)]
+    pub(crate) postgres: crate::postgres::options::PostgresOptions,
     /// Bytes of journal after which the next snapshot is made: fewer start faster, and write more
     #[arg(long, env = "EVENTFUL_SNAPSHOT_AFTER", default_value_t = Durability::default().snapshot_after_bytes, value_name = "N", value_parser = at_least_one)]
     snapshot_after: u64,
@@ -302,7 +308,7 @@ impl Options {
 impl ServeOptions {
     /// The configuration of the engine, still to be validated; fails when two policies fit one type.
     pub(crate) fn config(&self) -> Result<Config, InvalidPolicy> {
-        let mut config = if self.data.is_some() { Config::durable() } else { Config::default() };
+        let mut config = if self.is_durable() { Config::durable() } else { Config::default() };
         config.concurrency = self.concurrency;
         config.channel_capacity = self.channel_capacity;
         config.max_attempts = self.max_attempts;
@@ -324,6 +330,26 @@ impl ServeOptions {
         self.types.iter().try_for_each(|flag| flag.add_to(&mut config))?;
         self.groups.iter().try_for_each(|flag| flag.add_to(&mut config))?;
         Ok(config)
+    }
+
+    /// Returns whether events are kept beyond the life of the process.
+    fn is_durable(&self) -> bool {
+        #[cfg(feature = "postgres")]
+        if self.postgres.postgres.is_some() {
+            return true;
+        }
+        self.data.is_some()
+    }
+
+    /// Returns the settings of which one excludes the others, by name, with whether each is set.
+    pub(crate) fn choices(&self) -> [Vec<(&'static str, bool)>; 2] {
+        let handlers = vec![("deliver", self.deliver.is_some()), ("exec", self.exec.is_some()), ("pull", self.pull)];
+        let places = vec![
+            ("data", self.data.is_some()),
+            #[cfg(feature = "postgres")]
+            ("postgres", self.postgres.postgres.is_some()),
+        ];
+        [handlers, places]
     }
 
     /// Returns the configuration of the front, without tokens.

@@ -44,6 +44,8 @@ impl Prepared {
     ///
     /// The first thing that is not possible.
     pub(crate) fn new(options: &ServeOptions) -> Result<Self, Invalid> {
+        #[cfg(feature = "postgres")]
+        options.postgres.place().map_err(Invalid::of)?;
         let config = options.config().map_err(Invalid::of)?;
         config.validate().map_err(Invalid::of)?;
         let tables = &options.tables;

@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use eventful::journal::{DiskStore, RecoveryProgress};
+use eventful::journal::RecoveryProgress;
 use eventful::{Config, Eventful, StartError, http};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
 use crate::handler::Chosen;
+use crate::keeping::Keeping;
 use crate::options::ServeOptions;
-use crate::prepared::Prepared;
+use crate::prepared::{Invalid, Prepared};
 use crate::signals::{INTERRUPTED, Signals};
 use crate::terminal::say;
 use crate::{banner, check, descriptors, drain};
@@ -43,12 +44,12 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         started = start(config, &options, handler) => started,
         _ = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
     };
-    let eventful = started?;
+    let (eventful, keeping) = started?;
     #[cfg(feature = "tls")]
     let scheme = if tls.is_some() { "https" } else { "http" };
     #[cfg(not(feature = "tls"))]
     let scheme = "http";
-    banner::introduce(&format!("{scheme}://{address}"), &words, &options, &eventful);
+    banner::introduce(&format!("{scheme}://{address}"), &words, (&keeping, options.ui), &eventful);
 
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
@@ -71,20 +72,23 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         ended = server => ended.context("the server died")?,
         _ = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
     }
-    drain::report(&report, options.data.as_deref());
+    drain::report(&report, &keeping);
     Ok(if report.unsynced > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Starts the engine, with all that its directory holds.
-async fn start(config: Config, options: &ServeOptions, handler: Chosen) -> anyhow::Result<Eventful> {
-    let builder = Eventful::builder().config(config);
-    let Some(directory) = &options.data else { return Ok(builder.start(handler)?) };
-    let builder = builder.journal(DiskStore::new(directory), options.durability()).on_recovery(show_replay());
-    // Its text holds that of its cause.
-    builder.open(handler).await.map_err(|error| {
+/// Starts the engine, with all that is kept where its events are.
+async fn start(config: Config, options: &ServeOptions, handler: Chosen) -> anyhow::Result<(Eventful, Keeping)> {
+    let keeping = Keeping::of(options).await?;
+    let builder = keeping.builder(options, show_replay()).config(config);
+    let opened = builder.open(handler).await.map_err(|error| {
+        if let StartError::InvalidConfig(error) = error {
+            return Invalid::of(error).into();
+        }
+        // Its text holds that of its cause.
         let StartError::Open(error) = error else { return anyhow::anyhow!("{error}") };
-        anyhow::Error::from(error).context("the journal was not opened")
-    })
+        keeping.refused(error)
+    });
+    opened.map(|eventful| (eventful, keeping))
 }
 
 /// Shows how far a long replay has come, at each tenth.

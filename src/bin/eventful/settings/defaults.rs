@@ -92,6 +92,8 @@ fn example(kind: &str) -> &'static str {
         "DIR" => "/var/lib/eventful",
         "URL" => "http://127.0.0.1:9000/hook",
         "CMD" => "./handle.sh",
+        "DATABASE" => "postgresql://eventful@db.example/eventful",
+        "UUID" => "72d3162e-cc78-11e3-81ab-4c9367dc0958",
         "HOST" => "events.example",
         "NET" => "10.0.0.0/8",
         "ORIGIN" => "https://app.example",
