@@ -112,7 +112,7 @@ async fn admit(link: &mut Link, claimant: &Claimant<'_>) -> Result<(), OpenError
 async fn fence(link: &mut Link, claimant: &Claimant<'_>) -> Result<(i64, i64), OpenError> {
     let Claimant { place, node, owner, .. } = claimant;
     let shard = number(claimant.shard);
-    let (node, words, dead) = (node.as_str(), owner.to_string(), None::<&str>);
+    let (node, words, dead) = (node.as_str(), in_words(owner), None::<&str>);
     let parameters: Parameters<'_> =
         &[(&shard, Type::INT2), (&node, Type::TEXT), (&words, Type::TEXT), (&dead, Type::TEXT)];
     let fence = link.run(statements::FENCE, parameters);
@@ -131,6 +131,14 @@ async fn fence(link: &mut Link, claimant: &Claimant<'_>) -> Result<(i64, i64), O
     let url: Option<String> = column(place, &owned, "url")?;
     let owner = format!("{} (node {})", url.unwrap_or_default(), owner.unwrap_or_default());
     Err(OpenError::InUse { owner })
+}
+
+/// The owner with its machine, where the system says which one it is: another node may run elsewhere.
+fn in_words(owner: &Owner) -> String {
+    match std::fs::read_to_string("/proc/sys/kernel/hostname") {
+        Ok(host) => format!("{owner} on {}", host.trim_end()),
+        Err(_) => owner.to_string(),
+    }
 }
 
 pub(crate) fn refused(place: &str, cause: core::fmt::Arguments<'_>) -> OpenError {

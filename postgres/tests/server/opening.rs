@@ -25,7 +25,8 @@ fn journal_of_another_node_is_in_use_until_it_is_closed() {
     let journal = open(&mut store(server.database()));
     let mut other = PostgresStore::new(server.database(), Shard::new(0), node(2)).one_copy().lease(LONG);
     let Err(OpenError::InUse { owner }) = other.open(&Owner::new("another")) else { panic!("it has an owner") };
-    assert_eq!(owner, format!("a test (node {})", node(1)), "the owner is named");
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("Linux");
+    assert_eq!(owner, format!("a test on {} (node {})", host.trim_end(), node(1)), "the owner is named");
     drop(journal);
     open(&mut other);
 }
