@@ -106,6 +106,11 @@ fn assert_gauges(engine: &Gauges, model: &Model) {
         (expected.bytes, expected.failed_bytes),
         "bytes, bytes of failed events"
     );
+    assert_eq!(
+        (engine.oldest_pending, engine.oldest_failed),
+        (expected.oldest_pending(), expected.oldest_failed()),
+        "the oldest pending, the first failed"
+    );
     for status in Status::ALL {
         assert_eq!(engine.records(status), expected.count(status), "records that are {status}");
     }

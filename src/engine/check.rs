@@ -9,6 +9,7 @@ use super::key::Key;
 use super::replay::Replay;
 use super::store::{ActiveRun, List, LiveRecord, LiveState, Location, Slab, Slot, WaitingState};
 use super::tickets::Holder;
+use super::time::earlier;
 use super::view::{Gate, Place};
 use super::{Engine, Gauges, Phase, Status};
 
@@ -40,11 +41,12 @@ impl Engine {
         for (id, tombstone) in self.state.store.tombstones() {
             self.check_record(Location::Tombstone(id), &tombstone.key, tombstone.status(), &mut recount)?;
         }
+        // Before the gauges, one of which is read from a list.
+        self.check_lists()?;
         same("gauges and a recount of the records", &self.gauges(), &recount.gauges)?;
         let alone = self.config.types.behind_the_last();
         self.groups.check(&self.state.store.live, alone).map_err(Violation)?;
         self.gates.check(&recount.gates).map_err(Violation)?;
-        self.check_lists()?;
         self.check_channel()?;
         holds("the equations of the counters hold", self.equations_hold())
     }
@@ -67,9 +69,14 @@ impl Engine {
 
     fn check_live(&self, slot: Slot, record: &LiveRecord, recount: &mut Recount) -> Result<(), Violation> {
         match record.stage {
-            LiveState::Failed { .. } => recount.gauges.failed_bytes += record.kept_bytes() as u64,
+            LiveState::Failed { at, .. } => {
+                recount.gauges.failed_bytes += record.kept_bytes() as u64;
+                recount.gauges.oldest_failed = earlier(recount.gauges.oldest_failed, Some(at));
+            }
             LiveState::Waiting(_) | LiveState::Processing(_) => {
-                recount.gauges.bytes += record.event.size_bytes() as u64
+                recount.gauges.bytes += record.event.size_bytes() as u64;
+                let since = record.pending_since().rounded_up();
+                recount.gauges.oldest_pending = earlier(recount.gauges.oldest_pending, Some(since));
             }
         }
         let group = record.group.map(|group| self.groups.name(group));

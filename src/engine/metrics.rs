@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::command::EnqueueFailure;
 use super::fact::AttemptEnd;
 use super::status::Status;
-use super::time::micros;
+use super::time::{Timestamp, micros};
 
 /// Everything that the engine counts and measures, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,6 +234,11 @@ pub struct Gauges {
     pub bytes: u64,
     /// Bytes of the events that have failed, and of their errors.
     pub failed_bytes: u64,
+    /// The time since which the oldest event waits that is not terminal: that of its acceptance, or before which it was not to
+    /// start, rounded up to seconds.
+    pub oldest_pending: Option<Timestamp>,
+    /// The time at which the first of the failed events failed.
+    pub oldest_failed: Option<Timestamp>,
     pub(super) records: [u64; Status::ALL.len()],
 }
 

@@ -299,6 +299,8 @@ impl Engine {
             inflight: self.runs.len() as u64,
             bytes: self.state.store.bytes() as u64,
             failed_bytes: self.state.store.failed_bytes() as u64,
+            oldest_pending: self.state.store.oldest_pending(),
+            oldest_failed: self.state.store.oldest_failed().and_then(|failed| self.state.store.terminal_at(failed)),
             records: self.state.store.counts(),
         }
     }

@@ -1,6 +1,7 @@
 //! The metrics of several engines, as those of one.
 
 use super::metrics::{FactCounters, Gauges, Histogram, Histograms, Metrics, Tallies};
+use super::time::earlier;
 
 impl Metrics {
     /// Adds the metrics of another engine: each number is then that of both together.
@@ -43,7 +44,18 @@ impl Tallies {
 
 impl Gauges {
     fn add(&mut self, other: &Self) {
-        let Self { queued, line, delayed, gated, inflight, bytes, failed_bytes, records } = other;
+        let Self {
+            queued,
+            line,
+            delayed,
+            gated,
+            inflight,
+            bytes,
+            failed_bytes,
+            oldest_pending,
+            oldest_failed,
+            records,
+        } = other;
         self.queued += queued;
         self.line += line;
         self.delayed += delayed;
@@ -51,6 +63,8 @@ impl Gauges {
         self.inflight += inflight;
         self.bytes += bytes;
         self.failed_bytes += failed_bytes;
+        self.oldest_pending = earlier(self.oldest_pending, *oldest_pending);
+        self.oldest_failed = earlier(self.oldest_failed, *oldest_failed);
         add_each(&mut self.records, records);
     }
 }

@@ -30,6 +30,11 @@ impl Timestamp {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
+
+    /// Returns the first whole second that is not before this.
+    pub(super) const fn rounded_up(self) -> Self {
+        Self(self.0.div_ceil(1_000_000).saturating_mul(1_000_000))
+    }
 }
 
 /// Saturates at [`Timestamp::MAX`]; parts of a microsecond are cut off.
@@ -55,6 +60,11 @@ pub(super) fn sooner<R: Ord, T>(a: Option<(R, T)>, b: Option<(R, T)>) -> Option<
         (None, b) => b,
         (a, _) => a,
     }
+}
+
+/// Returns the earlier of two times, either of which may be absent.
+pub(super) fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// Whole microseconds of `duration`, at most `u64::MAX`.

@@ -107,6 +107,16 @@ fn gauges(stats: &Stats) -> Vec<MetricFamily<'_>> {
         family("event_bytes", "Bytes of the events that are not terminal.", Gauge(gauges.bytes)),
         family("failed_bytes", "Bytes of the failed events, with their errors.", Gauge(gauges.failed_bytes)),
         family(
+            "oldest_pending_seconds",
+            "Whole seconds for which the oldest event waits that is not terminal: since it was accepted, or was to start.",
+            Gauge(stats.pending_for.as_secs()),
+        ),
+        family(
+            "oldest_failed_seconds",
+            "Whole seconds since the first of the failed events failed.",
+            Gauge(stats.failed_for.as_secs()),
+        ),
+        family(
             "failed_full",
             "1 while new events are refused because failed ones have too many bytes.",
             Gauge(u64::from(stats.full_of_failures)),

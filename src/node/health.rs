@@ -40,6 +40,11 @@ pub struct Stats {
     pub unsynced_bytes: u64,
     /// The time for which the oldest of them has waited.
     pub unsynced_for: Duration,
+    /// The time for which the oldest pending event has waited, since [`Gauges::oldest_pending`](crate::metrics::Gauges);
+    /// zero without one.
+    pub pending_for: Duration,
+    /// The time since the first of the failed events failed; zero without one.
+    pub failed_for: Duration,
     /// Groups of facts that the journal got and that no longer wait for it, in this process.
     pub journal_groups: u64,
     /// The difference by which the engine's time is ahead of the wall clock: it was that far ahead when the journal
@@ -107,8 +112,12 @@ impl Node {
     /// [`Unavailable::Broken`]
     pub fn stats(&self, now: Timestamp, clock_ahead: Duration) -> Result<Stats, Unavailable> {
         self.sound()?;
+        let engine = self.engine.metrics();
+        let age = |since: Option<Timestamp>| since.map_or(Duration::ZERO, |since| now.since(since));
         Ok(Stats {
-            engine: self.engine.metrics(),
+            pending_for: age(engine.gauges.oldest_pending),
+            failed_for: age(engine.gauges.oldest_failed),
+            engine,
             channel_depth: self.channel.depth() as u64,
             workers_running: self.workers.held() as u64,
             permits_free: self.workers.permits_free() as u64,
@@ -121,7 +130,7 @@ impl Node {
             journal_reopenings: self.writer.reopenings(),
             journal: self.journal_state(now),
             unsynced_bytes: self.commits.unsynced_bytes(),
-            unsynced_for: self.commits.unsynced_since().map_or(Duration::ZERO, |since| now.since(since)),
+            unsynced_for: age(self.commits.unsynced_since()),
             journal_groups: self.commits.settled(),
             clock_ahead,
             phase: self.engine.phase(),

@@ -25,6 +25,8 @@ impl Stats {
             journal,
             unsynced_bytes,
             unsynced_for,
+            pending_for,
+            failed_for,
             journal_groups,
             clock_ahead,
             phase,
@@ -46,6 +48,8 @@ impl Stats {
         self.journal = worse(self.journal, *journal);
         self.unsynced_bytes += unsynced_bytes;
         self.unsynced_for = self.unsynced_for.max(*unsynced_for);
+        self.pending_for = self.pending_for.max(*pending_for);
+        self.failed_for = self.failed_for.max(*failed_for);
         self.journal_groups += journal_groups;
         self.clock_ahead = self.clock_ahead.max(*clock_ahead);
         self.phase = earlier(self.phase, *phase);

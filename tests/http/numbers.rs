@@ -66,11 +66,13 @@ async fn every_promised_number_is_there_under_its_name() {
     }
 }
 
-const COUNTERS_AND_GAUGES: [&str; 18] = [
+const COUNTERS_AND_GAUGES: [&str; 20] = [
     "eventful_events_accepted_total",
     "eventful_events_redriven_total",
     "eventful_event_bytes",
     "eventful_failed_bytes",
+    "eventful_oldest_pending_seconds",
+    "eventful_oldest_failed_seconds",
     "eventful_failed_full",
     "eventful_attempts_started_total",
     "eventful_events_deduplicated_total",

@@ -137,14 +137,19 @@ impl Oracles {
         let is_full =
             engine.phase() == Phase::Running && self.expected.has_failed_overflow() && !self.expected.drops_oldest();
         let since = self.journal.as_ref().and_then(|journal| journal.unsynced_since(&self.facts));
-        let unsynced_for = since.map_or(Duration::ZERO, |since| now.since(since));
+        let age = |since: Option<Timestamp>| since.map_or(Duration::ZERO, |since| now.since(since));
         let state = health.journal.as_ref().map(|journal| readiness::journal_state(now, config, journal));
         metrics::same("the engine's numbers", &stats.engine, &engine.metrics())?;
         metrics::same("phase", stats.phase, engine.phase())?;
         metrics::same("paused", stats.paused, self.expected.paused)?;
         metrics::same("full of failures", stats.full_of_failures, is_full)?;
         metrics::same("how far ahead the clock is", stats.clock_ahead, ahead)?;
-        metrics::same("how long facts have waited", stats.unsynced_for, unsynced_for)?;
+        metrics::same("how long facts have waited", stats.unsynced_for, age(since))?;
+        let (pending, failed) = (self.expected.oldest_pending(), self.expected.oldest_failed());
+        metrics::same("the oldest pending event", stats.engine.gauges.oldest_pending, pending)?;
+        metrics::same("the oldest failed event", stats.engine.gauges.oldest_failed, failed)?;
+        metrics::same("how long events are pending", stats.pending_for, age(pending))?;
+        metrics::same("how long events have failed", stats.failed_for, age(failed))?;
         metrics::same("the state of the journal", stats.journal, state)
     }
 

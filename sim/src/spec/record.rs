@@ -50,6 +50,11 @@ impl ReferenceRecord {
         }
     }
 
+    /// Returns the time since which it waits while it is pending.
+    pub fn pending_since(&self) -> Timestamp {
+        not_before(&self.event).map_or(self.accepted_at, |not_before| not_before.max(self.accepted_at))
+    }
+
     /// Returns its status.
     pub const fn status(&self) -> Status {
         self.stage.status()

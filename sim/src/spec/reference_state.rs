@@ -96,6 +96,19 @@ impl ReferenceState {
         (0..).zip(&self.records).filter_map(|(event, record)| Some((event, record.as_deref()?)))
     }
 
+    /// Returns the first time, in whole seconds that are rounded up, since which a pending event waits.
+    pub fn oldest_pending(&self) -> Option<Timestamp> {
+        let pending = self.all().filter(|(_, record)| !record.status().is_terminal());
+        let since = pending.map(|(_, record)| record.pending_since().as_micros()).min()?;
+        Some(Timestamp::from_micros(since.div_ceil(1_000_000) * 1_000_000))
+    }
+
+    /// Returns the time at which the first of the failed events failed.
+    pub fn oldest_failed(&self) -> Option<Timestamp> {
+        let failed = self.all().filter(|(_, record)| record.status() == Status::Failed);
+        failed.filter_map(|(_, record)| record.stage.terminal_at()).min()
+    }
+
     /// Returns the event whose current run this is.
     pub fn of_run(&self, run: RunId) -> Option<EventNumber> {
         self.inflight.iter().find(|(current, _)| *current == run).map(|(_, event)| *event)

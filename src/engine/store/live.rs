@@ -131,6 +131,12 @@ impl LiveRecord {
         }
     }
 
+    /// Returns the time since which it waits while it is pending: that of its acceptance, or before which it was not to
+    /// start.
+    pub(in crate::engine) fn pending_since(&self) -> Timestamp {
+        self.event.eligible_at(self.accepted_at)
+    }
+
     /// Bytes of its event and of its errors.
     pub(in crate::engine) fn kept_bytes(&self) -> usize {
         let past = self.history().iter().filter_map(|attempt| attempt.error.as_ref());

@@ -3,6 +3,7 @@
 mod index;
 mod list;
 mod live;
+mod pending_since;
 mod scan;
 mod slab;
 mod tombstones;
@@ -23,6 +24,7 @@ use index::Index;
 pub(super) use index::Location;
 pub(super) use list::List;
 pub(super) use live::{ActiveRun, LiveRecord, LiveState, WaitingState};
+use pending_since::PendingSince;
 pub(super) use slab::{GroupId, Slab, Slot};
 pub(super) use tombstones::{Tombstone, TombstoneId, TombstoneKind, Tombstones};
 
@@ -42,6 +44,7 @@ pub(super) struct Store {
     /// The number of the next one.
     next_failure: u64,
     counts: [u64; Status::ALL.len()],
+    pending_since: PendingSince,
     /// Bytes of the events that have not ended.
     bytes: usize,
     /// Bytes of the events that have failed, with their errors.
@@ -59,6 +62,7 @@ impl Store {
             failed: BTreeMap::new(),
             next_failure: 0,
             counts: [0; Status::ALL.len()],
+            pending_since: PendingSince::default(),
             bytes: 0,
             failed_bytes: 0,
         }
@@ -112,10 +116,16 @@ impl Store {
 
     /// Moves a live record to its next stage.
     pub(super) fn advance(&mut self, slot: Slot, stage: LiveState) {
-        // Counted out before and in after, as both depend on the stage.
-        self.uncount(slot);
+        let is_pending = |stage: &LiveState| stage.status() != Status::Failed;
+        // What is counted of a pending record is the same in each of its stages.
+        let counts = !is_pending(&self.live[slot].stage) || !is_pending(&stage);
+        if counts {
+            self.uncount(slot);
+        }
         let from = core::mem::replace(&mut self.live[slot].stage, stage);
-        self.count_in(slot);
+        if counts {
+            self.count_in(slot);
+        }
         self.counts[from.status() as usize] -= 1;
         self.counts[stage.status() as usize] += 1;
     }
@@ -131,7 +141,10 @@ impl Store {
                 self.failed.insert(*number, slot);
                 self.failed_bytes += record.kept_bytes();
             }
-            LiveState::Waiting(_) | LiveState::Processing(_) => self.bytes += record.event.size_bytes(),
+            LiveState::Waiting(_) | LiveState::Processing(_) => {
+                self.bytes += record.event.size_bytes();
+                self.pending_since.add(record.pending_since());
+            }
         }
     }
 
@@ -143,7 +156,10 @@ impl Store {
                 self.failed.remove(&number);
                 self.failed_bytes -= record.kept_bytes();
             }
-            LiveState::Waiting(_) | LiveState::Processing(_) => self.bytes -= record.event.size_bytes(),
+            LiveState::Waiting(_) | LiveState::Processing(_) => {
+                self.bytes -= record.event.size_bytes();
+                self.pending_since.remove(record.pending_since());
+            }
         }
     }
 
@@ -276,16 +292,24 @@ impl Store {
         self.failed_bytes
     }
 
+    /// Returns the time since which the oldest pending event waits, rounded up to seconds.
+    pub(super) fn oldest_pending(&self) -> Option<Timestamp> {
+        self.pending_since.oldest()
+    }
+
     /// Verifies the counts by a recount, and all that [`Store::check_lists`] does.
     pub(super) fn check(&self) -> Result<(), String> {
         let mut counts = [0; Status::ALL.len()];
-        let (mut bytes, mut failed_bytes) = (0, 0);
+        let (mut bytes, mut failed_bytes, mut pending_since) = (0, 0, PendingSince::default());
         for location in self.locations() {
             counts[self.status(location) as usize] += 1;
             if let Location::Live(slot) = location {
                 match &self.live[slot] {
                     failed if failed.stage.status() == Status::Failed => failed_bytes += failed.kept_bytes(),
-                    pending => bytes += pending.event.size_bytes(),
+                    pending => {
+                        bytes += pending.event.size_bytes();
+                        pending_since.add(pending.pending_since());
+                    }
                 }
             }
         }
@@ -293,6 +317,9 @@ impl Store {
             return Err(format!(
                 "the records do not add up: {counts:?}, {bytes} bytes and {failed_bytes} of failed ones, recounted"
             ));
+        }
+        if pending_since != self.pending_since {
+            return Err(format!("pending events wait since {:?}, recounted {pending_since:?}", self.pending_since));
         }
         self.check_lists()
     }

@@ -128,6 +128,8 @@ fn samples(stats: &Stats) -> Samples {
         ("processing_inflight", gauges.inflight),
         ("event_bytes", gauges.bytes),
         ("failed_bytes", gauges.failed_bytes),
+        ("oldest_pending_seconds", stats.pending_for.as_secs()),
+        ("oldest_failed_seconds", stats.failed_for.as_secs()),
         ("failed_full", u64::from(stats.full_of_failures)),
         ("paused", u64::from(stats.paused)),
         ("groups_paused", stats.paused_groups.len() as u64),
@@ -212,7 +214,7 @@ mod tests {
     use eventful::{Attempt, Event, Eventful, Failure};
 
     /// The fields that are compared here, those inside of the engine's metrics among them.
-    const COMPARED: [&str; 48] = [
+    const COMPARED: [&str; 52] = [
         "engine",
         "facts",
         "accepted",
@@ -237,6 +239,8 @@ mod tests {
         "inflight",
         "bytes",
         "failed_bytes",
+        "oldest_pending",
+        "oldest_failed",
         "records",
         "histograms",
         "queue_time",
@@ -255,6 +259,8 @@ mod tests {
         "journal",
         "unsynced_bytes",
         "unsynced_for",
+        "pending_for",
+        "failed_for",
         "journal_groups",
         "clock_ahead",
         "phase",
