@@ -14,7 +14,7 @@ use std::time::Duration;
 use disk::{AppendFate, TroubledDisk};
 use eventful::journal::{Intercept, Intercepted, Journal, Sequence, WriteError};
 use eventful::{
-    Attempt, Config, Cursor, Durability, Event, Eventful, Failure, Status, SubmitError, Submitted, Timestamp,
+    Attempt, Config, Cursor, Durability, Event, Eventful, Failure, Filter, Status, SubmitError, Submitted, Timestamp,
     Unavailable, WaitError,
     clock::{Clock as _, ManualClock},
     engine::Bound,
@@ -227,6 +227,26 @@ async fn record_that_is_not_durable_is_shown_as_such_after_the_wait() {
     scene.disk.unblock();
     scene.is_durable().await;
     assert!(at_once(scene.eventful.get(&key("new"))).expect("open").is_some_and(|record| record.durable));
+}
+
+#[tokio::test]
+async fn page_of_discards_waits_for_its_journal_once() {
+    let (scene, submitter, _) = StuckScene::stuck().await;
+    let more = scene.submitting("more");
+    settle_down().await;
+    let eventful = scene.eventful.clone();
+    let filter = Filter::default();
+    let page = tokio::spawn(async move { eventful.discard_matching(Status::Received, &filter, Cursor::START).await });
+    until("both are discarded", || stats(&scene.eventful).engine.gauges.records(Status::Discarded) == 2).await;
+    assert!(!page.is_finished(), "it waits until both are durable");
+
+    scene.disk.unblock();
+    let discarded = page.await.expect("no panic").expect("open");
+    assert_eq!((discarded.count, discarded.left, discarded.next), (2, 0, None));
+    for submitter in [submitter, more] {
+        assert_eq!(submitter.await.expect("no panic"), Ok(Submitted::Accepted));
+    }
+    scene.eventful.check().expect("every invariant holds");
 }
 
 #[tokio::test]

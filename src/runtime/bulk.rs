@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::handle::Eventful;
 use super::shared::Shared;
 use crate::engine::{Bound, Cursor, Filter, Key, Page, Status, Timestamp};
-use crate::node::{DiscardError, Node, RedriveError, Unavailable};
+use crate::node::{DiscardError, Lsn, Node, RedriveError, Unavailable};
 use crate::sync::consume_budget;
 
 /// The result of [`Eventful::redrive_all`].
@@ -125,12 +125,8 @@ impl Eventful {
             return Err(full);
         }
         let left = self.count(&filter).await?;
-        // They rise within a shard, so equal ones are next to each other.
-        lsns.dedup_by(|(one, lsn), (other, last)| Arc::ptr_eq(one, other) && lsn == last);
         // Waited for at the end, so that the redrives of a page share groups of the journal.
-        for (shared, lsn) in lsns {
-            shared.settled(Some(lsn), false).await.map_err(Unavailable::from)?;
-        }
+        settle_all(lsns).await?;
         Ok(Redriven { count, left, next })
     }
 
@@ -148,16 +144,22 @@ impl Eventful {
     ) -> Result<Discarded, DiscardError> {
         let filter = with_status(filter, status);
         let (parts, next) = self.keys(&filter, after)?;
-        let mut count = 0;
-        for key in parts.into_iter().flat_map(|part| part.keys) {
-            match self.discard(&key).await {
-                Ok(()) => count += 1,
-                // It has ended meanwhile.
-                Err(DiscardError::NotFound | DiscardError::Completed) => {}
-                Err(error) => return Err(error),
+        let (mut count, mut lsns) = (0, Vec::new());
+        for ShardKeys { shared, keys, .. } in parts {
+            for key in keys {
+                let decided = shared.write(|node, now| node.discard(now, key))?;
+                lsns.extend(decided.lsn.map(|lsn| (shared, lsn)));
+                match decided.value {
+                    Ok(()) => count += 1,
+                    // It has ended meanwhile.
+                    Err(DiscardError::NotFound | DiscardError::Completed) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
-        Ok(Discarded { count, left: self.count(&filter).await?, next })
+        let left = self.count(&filter).await?;
+        settle_all(lsns).await?;
+        Ok(Discarded { count, left, next })
     }
 
     /// Returns one page of the keys of events that match, and where to continue.
@@ -185,6 +187,16 @@ struct ShardKeys<'s> {
     after: Cursor,
     shared: &'s Arc<Shared>,
     keys: Vec<Key>,
+}
+
+/// Waits until all of them are durable, in the order of each shard.
+async fn settle_all(mut lsns: Vec<(&Arc<Shared>, Lsn)>) -> Result<(), Unavailable> {
+    // They rise within a shard, so equal ones are next to each other.
+    lsns.dedup_by(|(one, lsn), (other, last)| Arc::ptr_eq(one, other) && lsn == last);
+    for (shared, lsn) in lsns {
+        shared.settled(Some(lsn), false).await?;
+    }
+    Ok(())
 }
 
 fn with_status(filter: &Filter, status: Status) -> Filter {
