@@ -13,6 +13,7 @@
 //!
 //! - [`tier`]: the frame around every run: a scenario as data, drawn from a seed, saved as JSON, replayed exactly, shrunk.
 //! - [`scenario`]: the scenarios of the core tier, and their random generation.
+//! - [`broker`]: a simulated broker, and the intake of its messages.
 //! - [`disk`]: a simulated disk with its faults, journals on it, crash points and random faults.
 //! - `network` (feature `turmoil`): the adapter and the HTTP front on a simulated network.
 //! - [`report`]: a page that shows the steps of a run.
@@ -32,6 +33,7 @@
 pub mod assertions;
 #[cfg(feature = "check")]
 mod at_once;
+pub mod broker;
 #[cfg(feature = "check")]
 mod check;
 pub mod disk;

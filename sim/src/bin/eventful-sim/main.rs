@@ -17,6 +17,7 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use eventful_sim::broker::BrokerTier;
 use eventful_sim::disk::DiskTier;
 use eventful_sim::network::TurmoilTier;
 use eventful_sim::scenario::CoreTier;
@@ -32,6 +33,7 @@ macro_rules! of_tier {
             TierName::Core => $function::<CoreTier>($options),
             TierName::Turmoil => $function::<TurmoilTier>($options),
             TierName::Disk => $function::<DiskTier>($options),
+            TierName::Broker => $function::<BrokerTier>($options),
         }
     };
 }

@@ -46,6 +46,8 @@ pub(crate) enum TierName {
     Turmoil,
     /// Journals on a disk with faults
     Disk,
+    /// Messages of a broker that become events
+    Broker,
 }
 
 /// The kind of scenario that a seed gives.
