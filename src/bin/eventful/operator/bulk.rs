@@ -57,7 +57,8 @@ pub(super) async fn change(
         return Ok(ExitCode::FAILURE);
     }
     let (mut count, mut after) = (0, String::new());
-    loop {
+    // Events that fail again at once come back behind the cursor: no more are changed than were counted, up to a page.
+    while count < matching {
         let page = backend.call(Method::POST, &format!("/v1/{verb}{}{after}", query.as_str())).await?.ok()?.json();
         count += page[done].as_u64().unwrap_or(0);
         match page["next"].as_str() {
