@@ -9,7 +9,7 @@ import { join } from 'node:path';
 const PROGRAM = process.env.EVENTFUL_PROGRAM;
 
 // The longest wait for anything. Nothing takes a tenth of it here; a busy machine takes more.
-export const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 100_000;
 
 const PAUSE_MS = 20;
 
