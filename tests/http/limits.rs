@@ -59,7 +59,7 @@ async fn the_description_lists_the_calls_that_there_are() {
     let server = TestServer::default().await;
     let described = server.get("/openapi.json").await.json();
     let Value::Object(paths) = &described["paths"] else { panic!("no paths") };
-    assert_eq!(paths.len(), 22);
+    assert_eq!(paths.len(), 24);
     for (path, methods) in paths {
         let mut listed: Vec<_> =
             methods.as_object().expect("methods").keys().map(|name| name.to_ascii_uppercase()).collect();

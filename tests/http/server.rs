@@ -113,6 +113,11 @@ impl TestResponse {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
+    /// Returns whether one of the headers of this name has this value.
+    pub(crate) fn has(&self, name: &str, value: &str) -> bool {
+        self.head.lines().any(|line| line.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")) == Some(value))
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
     }
