@@ -122,8 +122,16 @@ mod durable {
         let reserve = "max_bytes of the journal less durability.reserve_bytes is less than max_event_bytes: raise max_bytes of \
                        the journal less durability.reserve_bytes or lower max_event_bytes";
         assert_eq!(refused(|durability| durability.reserve_bytes = u64::MAX), reserve);
-        let unsynced = "durability.max_unsynced_bytes is more than 4292870143, the most that is allowed: lower it";
-        assert_eq!(refused(|durability| durability.max_unsynced_bytes = usize::MAX), unsynced);
+    }
+
+    #[tokio::test]
+    async fn event_that_may_be_longer_than_a_frame_is_refused() {
+        let mut config = Config::durable();
+        (config.max_event_bytes, config.max_bytes, config.max_failed_bytes) = (5 << 30, 5 << 30, 5 << 30);
+        let builder = Eventful::builder().config(config).journal(MemoryStore::new(), Durability::default());
+        let error = builder.start(succeed).expect_err("it is refused").to_string();
+        // A frame has 4 GiB, and a group may have 1 MiB before the event.
+        assert_eq!(error, "max_event_bytes is more than 4292870143, the most that is allowed: lower it");
     }
 
     #[tokio::test]
