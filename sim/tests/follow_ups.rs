@@ -5,7 +5,7 @@ use std::time::Duration;
 use eventful::{
     Config, Event, GroupPolicy, Status, TypePolicy,
     engine::{
-        Answer, Command, ErrorText, Gate, GroupPolicies, InvalidConfig, Outcome, Phase, Place,
+        Answer, Command, ErrorText, Gate, GroupPolicies, InvalidConfig, Outcome, Phase, Place, Run,
         facts::{AfterRun, Change},
     },
 };
@@ -213,13 +213,7 @@ fn follow_ups_obey_the_bound_of_their_group_and_its_spare_room() {
 
 #[test]
 fn failed_events_past_their_bound_hold_up_follow_ups() {
-    let mut config = Config::default();
-    (config.max_failed_bytes, config.max_event_bytes) = (10, 10);
-    let mut driver = EngineDriver::new(config);
-    driver.submit_payload("a", "x");
-    driver.submit_payload("b", "123456789");
-    let run = driver.start().expect("it waits");
-    driver.run(Outcome::Permanent { error: ErrorText::new("no") });
+    let (mut driver, run) = beside_failures();
     let then = vec![event("c")];
     assert_eq!(driver.settle(run.id, Outcome::DoneWith { then }), Answer::Settled(Status::FailedRetry));
     let error = last_error(&driver, "a");
@@ -228,13 +222,7 @@ fn failed_events_past_their_bound_hold_up_follow_ups() {
 
 #[test]
 fn known_follow_ups_need_no_room() {
-    let mut config = Config::default();
-    (config.max_failed_bytes, config.max_event_bytes) = (10, 10);
-    let mut driver = EngineDriver::new(config);
-    driver.submit_payload("a", "x");
-    driver.submit_payload("b", "123456789");
-    let run = driver.start().expect("it waits");
-    driver.run(Outcome::Permanent { error: ErrorText::new("no") });
+    let (mut driver, run) = beside_failures();
     let then = vec![event("a")];
     assert_eq!(driver.settle(run.id, Outcome::DoneWith { then }), Answer::Settled(Status::Completed));
 }
@@ -337,6 +325,18 @@ fn event(id: &str) -> Event {
 fn end_with(driver: &mut EngineDriver, id: &str, then: Vec<Event>, status: Status) -> Vec<Change> {
     driver.submit_payload(id, "x");
     end_next(driver, then, status)
+}
+
+/// Starts `a` in an engine whose failed events have all the bytes that they may have.
+fn beside_failures() -> (EngineDriver, Run) {
+    let mut config = Config::default();
+    (config.max_failed_bytes, config.max_event_bytes) = (10, 10);
+    let mut driver = EngineDriver::new(config);
+    driver.submit_payload("a", "x");
+    driver.submit_payload("b", "123456789");
+    let run = driver.start().expect("it waits");
+    driver.run(Outcome::Permanent { error: ErrorText::new("no") });
+    (driver, run)
 }
 
 /// Ends the next event with these follow-ups. Returns the changes of its end.

@@ -235,9 +235,10 @@ fn two_of_each_status() -> EngineDriver {
     driver
 }
 
-/// Returns the filter of this number, among all of seven statuses, or three values, in each part.
-fn filter(mut number: usize, times: [Option<Timestamp>; 2]) -> Filter {
-    let mut digit = |values: usize| {
+/// Returns the digits of this number in turn, none for 0, and a filter with the status and the source that the first two
+/// choose.
+fn digits(mut number: usize) -> (impl FnMut(usize) -> Option<usize>, Filter) {
+    let mut digit = move |values: usize| {
         let digit = number % values;
         number /= values;
         digit.checked_sub(1)
@@ -245,6 +246,12 @@ fn filter(mut number: usize, times: [Option<Timestamp>; 2]) -> Filter {
     let mut filter = Filter::default();
     filter.status = digit(7).map(|at| Status::ALL[at]);
     filter.source = digit(3).map(|at| ["", "shop"][at].into());
+    (digit, filter)
+}
+
+/// Returns the filter of this number, among all of seven statuses, or three values, in each part.
+fn filter(number: usize, times: [Option<Timestamp>; 2]) -> Filter {
+    let (mut digit, mut filter) = digits(number);
     filter.event_type = digit(3).map(|at| ["order", "refund"][at].into());
     filter.error = digit(3).map(|at| ["again", "wrong"][at].into());
     filter.failed_from = digit(3).and_then(|at| times[at]);
@@ -265,15 +272,8 @@ fn fits(record: &RecordView, filter: &Filter) -> bool {
 }
 
 /// Returns the filter of this number by the parts that [`filter`] leaves out.
-fn other_filter(mut number: usize, late: Timestamp) -> Filter {
-    let mut digit = |values: usize| {
-        let digit = number % values;
-        number /= values;
-        digit.checked_sub(1)
-    };
-    let mut filter = Filter::default();
-    filter.status = digit(7).map(|at| Status::ALL[at]);
-    filter.source = digit(3).map(|at| ["", "shop"][at].into());
+fn other_filter(number: usize, late: Timestamp) -> Filter {
+    let (mut digit, mut filter) = digits(number);
     filter.id = digit(3).map(|at| ["failed", "discarded"][at].into());
     // A part of an error is no cause.
     filter.cause = digit(3).map(|at| ["try again", "again"][at].into());

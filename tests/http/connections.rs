@@ -73,11 +73,7 @@ async fn past_the_limit_only_probes_are_served() {
     let [mut first, mut probe, mut other, mut after] = <[_; 4]>::try_from(clients).expect("four");
     let (more, listener) = Given::growing(connections);
     serve_from(one_connection(), listener);
-    // The first one takes the only slot, and keeps it.
-    more.add(1);
-    first.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("it is taken");
-    let mut read = [0; 12];
-    first.read_exact(&mut read).await.expect("an answer");
+    take_only_slot(&mut first, &more).await;
     more.add(2);
     for (client, path, status) in [(&mut probe, "/readyz", "HTTP/1.1 200"), (&mut other, "/v1/stats", "HTTP/1.1 503")] {
         client.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.expect("it is taken");
@@ -101,10 +97,7 @@ async fn probe_over_http2_leaves_the_reserve_with_its_response() {
     let [mut first, probe] = <[_; 2]>::try_from(clients).expect("two");
     let (more, listener) = Given::growing(connections);
     serve_from(one_connection(), listener);
-    more.add(1);
-    first.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("it is taken");
-    let mut read = [0; 12];
-    first.read_exact(&mut read).await.expect("an answer");
+    take_only_slot(&mut first, &more).await;
     more.add(1);
     let (mut client, connection) = h2::client::handshake(probe).await.expect("a handshake");
     let connection = tokio::spawn(connection);
@@ -242,6 +235,14 @@ async fn stalled_uploads_hold_what_arrived_and_no_more_than_all_may() {
         }
     }
     assert_eq!(taken, (5 << 20) / BODY);
+}
+
+/// Connects a client that takes the only slot, and keeps it.
+async fn take_only_slot(client: &mut DuplexStream, more: &More) {
+    more.add(1);
+    client.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("it is taken");
+    let mut read = [0; 12];
+    client.read_exact(&mut read).await.expect("an answer");
 }
 
 fn one_connection() -> Limits {
