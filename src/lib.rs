@@ -78,8 +78,9 @@
 //! | [`engine`] | | the state machine of events; [`engine::facts`] is what survives of it |
 //! | [`node`] | | the state machine of everything else |
 //!
-//! Feature `json` adds handlers that take types of yours (`Builder::on_json`). Feature `server` builds the program `eventful`. Feature `unstable` adds the format of journals, their
-//! inspection, and the test suite for stores of your own; it may change in any release.
+//! Feature `json` adds handlers that take types of yours (`Builder::on_json`). Feature `unstable` adds the format of
+//! journals, their inspection, and the test suites for stores and for clients of brokers of your own; it may change in
+//! any release. The program `eventful` is a package of its own, `eventful-server`.
 //!
 //! # Promises
 //!
