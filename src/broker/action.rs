@@ -70,7 +70,7 @@ pub struct IntakeCounts {
     pub redelivered: u64,
     /// Events that were new.
     pub accepted: u64,
-    /// Events that had been accepted before.
+    /// Events that had been accepted before, be it by a submission whose outcome was not known to be durable.
     pub duplicates: u64,
     /// Dead letters that were put aside.
     pub dead_letters: u64,

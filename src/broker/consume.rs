@@ -11,7 +11,7 @@ use super::action::{IntakeAction, IntakeCounts, IntakeEnd};
 use super::config::IntakeConfig;
 use super::intake::{CallOutcome, Intake};
 use super::message::{DeliveryTag, Message, Room};
-use super::source::{BrokerSource, Received, SourceError};
+use super::source::{BrokerSource, Received, SourceError, SourceErrorKind};
 use crate::engine::Timestamp;
 use crate::node::Unavailable;
 use crate::runtime::Eventful;
@@ -107,10 +107,11 @@ impl<S: BrokerSource> Consumer<'_, S> {
                 return;
             }
             let now = self.eventful.now();
-            if receiving.is_none()
-                && let Some(room) = self.intake.room(now)
-            {
-                receiving = Some(receive(&self.source, room));
+            match self.intake.room(now) {
+                Some(room) if receiving.is_none() => receiving = Some(receive(&self.source, room)),
+                Some(_) => {}
+                // What it has taken meanwhile comes with the next one.
+                None => receiving = None,
             }
             let until = self.intake.next_deadline(now);
             let happening = tokio::select! {
@@ -123,7 +124,7 @@ impl<S: BrokerSource> Consumer<'_, S> {
                 }
                 () = sleep(eventful, until) => Happening::Time,
             };
-            if matches!(happening, Happening::Receive(_)) || self.intake.is_draining() {
+            if matches!(happening, Happening::Receive(_)) {
                 receiving = None;
             }
             self.note(happening);
@@ -135,9 +136,14 @@ impl<S: BrokerSource> Consumer<'_, S> {
         match happening {
             Happening::Stop => self.intake.drain(now),
             Happening::Call(call) => self.note_call(now, call),
-            Happening::Receive(Ok(Received::Messages(messages))) => self.take(now, messages),
-            Happening::Receive(Ok(Received::Revoked(partition))) => self.intake.revoked(partition),
-            Happening::Receive(Err(error)) if error.is_permanent() => {
+            Happening::Receive(Ok(received)) => {
+                self.intake.receive_succeeded();
+                match received {
+                    Received::Messages(messages) => self.take(now, messages),
+                    Received::Revoked(partition) => self.intake.revoked(partition),
+                }
+            }
+            Happening::Receive(Err(error)) if error.kind() == SourceErrorKind::Permanent => {
                 tracing::error!(%error, "no more messages can be received from the broker");
                 self.broken = Some(error);
                 self.intake.drain(now);
@@ -223,6 +229,10 @@ impl<S> Call<S> {
         let Self { timeout, what, .. } = self;
         match tokio::time::timeout(*timeout, call).await {
             Ok(Ok(())) => return CallOutcome::Confirmed,
+            Ok(Err(error)) if error.kind() == SourceErrorKind::Gone => {
+                tracing::debug!(%error, "the broker did not {what} a message, which it has taken away");
+                return CallOutcome::Gone;
+            }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the broker did not {what} a message; it is tried again, or delivered again")
             }

@@ -36,7 +36,7 @@ pub enum Terms {
 pub struct Room {
     /// The most messages; never 0.
     pub messages: usize,
-    /// The most bytes of their payloads, which one message alone may exceed; never 0.
+    /// The most bytes, as [`Message::size_bytes`] counts them, which one message alone may exceed; never 0.
     pub bytes: usize,
 }
 

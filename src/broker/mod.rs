@@ -48,4 +48,4 @@ pub use offsets::{Assignment, Offsets};
 #[cfg(feature = "tokio")]
 pub use sink::{BrokerSink, PublishEvents};
 #[cfg(feature = "tokio")]
-pub use source::{BrokerSource, Received, SourceError};
+pub use source::{BrokerSource, Received, SourceError, SourceErrorKind};

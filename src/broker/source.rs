@@ -20,7 +20,8 @@ use super::message::{DeliveryTag, Message, Partition, Room, Terms};
 /// | [`bury`](Self::bury) | returns once the letter is where it survives. The message itself stays until it is acknowledged |
 /// | [`abandon`](Self::abandon) | nothing is said to the broker |
 ///
-/// Calls about a delivery that the broker has taken away have no effect and fail: above all, they acknowledge nothing.
+/// Calls about a delivery that the broker has taken away have no effect, and fail with [`SourceError::gone`]: above all,
+/// they acknowledge nothing. A consumer that has no room receives nothing, so that it may learn in no other way.
 /// The suite in [`conformance`](super::conformance) (feature `unstable`) checks an implementation.
 pub trait BrokerSource: Send + Sync + 'static {
     /// Returns the terms on which the broker delivers.
@@ -57,24 +58,40 @@ pub enum Received {
 /// A call of a source that failed. The error behind it is its source.
 #[derive(Debug)]
 pub struct SourceError {
-    is_permanent: bool,
+    kind: SourceErrorKind,
     error: Box<dyn Error + Send + Sync>,
+}
+
+/// The consequence of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SourceErrorKind {
+    /// A later try may succeed.
+    Temporary,
+    /// The consumer ends.
+    Permanent,
+    /// The delivery is not this consumer's any more.
+    Gone,
 }
 
 impl SourceError {
     /// A failure after which a later try may succeed.
     pub fn temporary(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { is_permanent: false, error: error.into() }
+        Self { kind: SourceErrorKind::Temporary, error: error.into() }
     }
 
-    /// A failure that ends the consumer, such as a queue that is gone or a password that is wrong.
+    /// A failure of a receive that ends the consumer, such as a queue that is gone or a password that is wrong.
     pub fn permanent(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { is_permanent: true, error: error.into() }
+        Self { kind: SourceErrorKind::Permanent, error: error.into() }
     }
 
-    /// Returns whether trying again is of no use.
-    pub const fn is_permanent(&self) -> bool {
-        self.is_permanent
+    /// The failure of a call about a delivery that the broker has taken away: it had no effect, and no later try has one.
+    pub fn gone(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: SourceErrorKind::Gone, error: error.into() }
+    }
+
+    /// Returns the consequence.
+    pub const fn kind(&self) -> SourceErrorKind {
+        self.kind
     }
 }
 

@@ -14,7 +14,8 @@
 //!
 //! Follow-ups may pass the bounds that refuse new events, since the events that fill them could never end otherwise: those
 //! on counts, of a group too, by `concurrency` × `max_follow_ups`, and that on bytes by `concurrency` × `max_event_bytes`.
-//! What takes no more room than the event that ends is never refused for these bounds, so that a chain always continues.
+//! What takes no more room than the event that ends is never refused for the bounds on pending events, on those of a group
+//! and on bytes. Records, which stay for the retention, failed events and the journal may still make it wait.
 
 use alloc::vec::Vec;
 use core::time::Duration;

@@ -19,7 +19,8 @@ impl Node {
         self.workers.want(runs);
     }
 
-    /// Records that a run has come to those who asked for it. To be followed by [`Node::want_runs`], before anything else.
+    /// Records that a run has come to those who asked for it. Together with [`Node::want_runs`], in one hold of the
+    /// lock, in either order.
     pub fn arrive(&mut self, worker: WorkerId, run: RunId) {
         self.workers.arrive(worker, run);
     }

@@ -32,6 +32,7 @@ pub(crate) enum ClientLapse {
     CountsNoDeliveries,
     ConfirmsUnseen,
     LosesSource,
+    HidesWhatIsGone,
 }
 
 /// A queue that any number of clients share.
@@ -53,6 +54,8 @@ struct QueueState {
     tags: u64,
     consumer: u64,
     is_down: bool,
+    /// True while acknowledgements wait.
+    holds_acknowledgements: bool,
     /// The most messages that were delivered and not acknowledged at once.
     most_delivered: usize,
     receives: u64,
@@ -121,6 +124,23 @@ impl MemoryQueue {
         self.lock().is_down = is_down;
     }
 
+    pub(crate) fn hold_acknowledgements(&self, holds: bool) {
+        self.lock().holds_acknowledgements = holds;
+    }
+
+    /// A queue whose deliveries end with their connection, and not with time.
+    pub(crate) fn without_ack_wait() -> Self {
+        Self { terms: Terms::Queue { ack_wait: None }, ..Self::new(None) }
+    }
+
+    /// Ends the connection of all consumers: what they were given comes again.
+    pub(crate) fn lose_connections(&self) {
+        let now = self.clock.now();
+        for message in self.lock().messages.values_mut() {
+            (message.delivery, message.visible_at) = (None, now);
+        }
+    }
+
     pub(crate) fn connect(&self) -> QueueClient {
         let mut state = self.lock();
         state.consumer += 1;
@@ -141,7 +161,9 @@ impl MemoryQueue {
         let found = number.and_then(|number| Some((number, state.messages.get_mut(&number)?)));
         let is_ours = |message: &QueuedMessage| message.delivery == Some((tag, consumer));
         let found = found.filter(|(_, message)| is_ours(message) || self.has(ClientLapse::AcknowledgesForOthers));
-        found.ok_or_else(|| SourceError::temporary("no such delivery"))
+        let is_hidden = self.has(ClientLapse::HidesWhatIsGone);
+        let gone = if is_hidden { SourceError::temporary } else { SourceError::gone };
+        found.ok_or_else(|| gone("no such delivery"))
     }
 }
 
@@ -169,7 +191,8 @@ impl QueueClient {
                 continue;
             }
             let is_full = taken.len() >= room.messages && !queue.has(ClientLapse::IgnoresRoomForMessages);
-            bytes += message.payload.len();
+            let size = queue.message(DeliveryTag::new(state.tags), &message).size_bytes();
+            bytes += size;
             let is_large = bytes > room.bytes && !taken.is_empty() && !queue.has(ClientLapse::IgnoresRoomForBytes);
             if is_full || is_large {
                 break;
@@ -181,7 +204,7 @@ impl QueueClient {
             message.deliveries += u32::from(!(queue.has(ClientLapse::CountsNoDeliveries) && message.deliveries > 0));
             message.delivery = Some((tag, self.number));
             state.history.insert(tag, number);
-            message.visible_at = now + ACK_WAIT;
+            message.visible_at = queue.terms.ack_wait().map_or(Timestamp::MAX, |wait| now + wait);
             taken.push(queue.message(tag, &message));
             state.messages.insert(number, message);
         }
@@ -226,23 +249,23 @@ impl BrokerSource for QueueClient {
 
     async fn receive(&self, room: Room) -> Result<Received, SourceError> {
         self.queue.lock().receives += 1;
-        if self.queue.has(ClientLapse::LosesWhenDropped) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
         loop {
             let taken = self.take(room)?;
+            if self.queue.has(ClientLapse::LosesWhenDropped) {
+                // Dropped here, what was taken is known to no one.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
             if !taken.is_empty() {
                 return Ok(Received::Messages(taken));
-            }
-            if self.queue.has(ClientLapse::LosesWhenDropped) {
-                // Its own request would take what comes after it was dropped.
-                self.queue.lock().messages.insert(u64::MAX, lost(self.queue.clock.now()));
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
     async fn acknowledge(&self, tag: DeliveryTag) -> Result<(), SourceError> {
+        while self.queue.lock().holds_acknowledgements {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
         let mut state = self.queue.lock();
         let (number, _) = self.queue.delivered(&mut state, tag, self.number)?;
         if !self.queue.has(ClientLapse::AcknowledgesNothing) {
@@ -278,12 +301,6 @@ impl BrokerSource for QueueClient {
     }
 
     fn abandon(&self, _: DeliveryTag) {}
-}
-
-/// The place of a message that a dropped receive has taken and lost.
-fn lost(now: Timestamp) -> QueuedMessage {
-    let visible_at = now + Duration::from_millis(1);
-    QueuedMessage { id: None, event_type: None, payload: Bytes::new(), deliveries: 0, visible_at, delivery: None }
 }
 
 impl BrokerSink for QueueClient {

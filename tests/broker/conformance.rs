@@ -20,7 +20,7 @@ fn each_lapse_of_a_client_is_found_by_the_rule_it_breaks() {
         (ClientLapse::LosesWhatIsNotAcknowledged, "messages come"),
         (ClientLapse::IgnoresRoomForMessages, "no more messages than there is room for"),
         (ClientLapse::IgnoresRoomForBytes, "no more bytes than there is room for"),
-        (ClientLapse::LosesWhenDropped, "nothing comes where nothing was published"),
+        (ClientLapse::LosesWhenDropped, "a receive that is dropped loses nothing"),
         (ClientLapse::GivesBackAtOnce, "does not come before its delay"),
         (ClientLapse::IgnoresExtensions, "a message that is extended does not come again"),
         (ClientLapse::GivesRandomIds, "a message without an id is unfit"),
@@ -30,6 +30,7 @@ fn each_lapse_of_a_client_is_found_by_the_rule_it_breaks() {
         (ClientLapse::CountsNoDeliveries, "a second delivery does not count as the first"),
         (ClientLapse::ConfirmsUnseen, "an event that the broker did not take is not done"),
         (ClientLapse::LosesSource, "is the key of the event"),
+        (ClientLapse::HidesWhatIsGone, "a call about a delivery that was taken away says so"),
     ] {
         let said = finding(lapse).unwrap_or_else(|| panic!("{lapse:?} is not found"));
         assert!(said.contains(rule), "{lapse:?} is found by {said:?}, not by {rule:?}");

@@ -8,11 +8,12 @@ use eventful::broker::{
     BrokerSource, ConsumeError, DeadLetter, DeliveryTag, IntakeConfig, IntakeCounts, Received, Room, SourceError,
     Terms, consume,
 };
-use eventful::{Attempt, Event, Eventful, Failure, Key, Status};
+use eventful::{Attempt, Durability, Event, Eventful, Failure, Key, Status, Unavailable};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::bench::MemoryQueue;
+use crate::disk::{AppendFate, TroubledDisk};
 
 type Consumed = Result<IntakeCounts, ConsumeError>;
 
@@ -53,11 +54,12 @@ async fn overloaded_engine_stops_receiving_and_loses_nothing() {
     let (queue, eventful) = (MemoryQueue::new(None), gated(&gate, 3).await);
     (0..10).for_each(|number| queue.put(Some(&format!("order-{number}")), None, b"apples"));
     let running = start(&queue, &eventful, Duration::from_secs(400));
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    let (receives, left) = (queue.receives(), queue.len());
-    assert!(left >= 7, "what the engine has no room for is not acknowledged: {left} are left");
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    assert!(queue.receives() <= receives + 10, "an overloaded engine is not asked all the time");
+    for seconds in [30, 10] {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let left = queue.len();
+        assert!(left >= 7, "what the engine has no room for is not acknowledged: {left} are left");
+        assert_eq!(queue.receives(), 1, "nothing more is received while an engine has no room");
+    }
     gate.add_permits(100);
     let counts = running.await.expect("no panic").expect("a drained end");
     assert_eq!((counts.accepted + counts.duplicates >= 10, queue.len()), (true, 0), "{counts:?}");
@@ -74,6 +76,75 @@ async fn in_flight_messages_are_bounded() {
     let stop = tokio::time::sleep(Duration::from_secs(20));
     consume(&eventful, queue.connect(), config, stop).await.expect("a drained end");
     assert!(queue.most_delivered() <= 6, "{} were in flight", queue.most_delivered());
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_consumer_continues_when_its_deliveries_were_taken_away() {
+    let (queue, eventful) = (MemoryQueue::without_ack_wait(), engine().await);
+    (0..6).for_each(|number| queue.put(Some(&format!("order-{number}")), None, b"apples"));
+    queue.hold_acknowledgements(true);
+    let mut config = IntakeConfig::default();
+    config.max_in_flight = NonZeroUsize::new(2).expect("two");
+    let (source, handle) = (queue.connect(), eventful.clone());
+    let stop = tokio::time::sleep(Duration::from_secs(60));
+    let running = tokio::spawn(async move { consume(&handle, source, config, stop).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    queue.lose_connections();
+    queue.hold_acknowledgements(false);
+    let counts = running.await.expect("no panic").expect("a drained end");
+    assert_eq!((counts.abandoned, counts.acknowledged, queue.len()), (2, 6, 0), "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn acknowledgement_that_hangs_is_tried_again() {
+    let (queue, eventful) = (MemoryQueue::without_ack_wait(), engine().await);
+    queue.put(Some("order-1"), None, b"apples");
+    queue.hold_acknowledgements(true);
+    let running = start(&queue, &eventful, Duration::from_secs(100));
+    tokio::time::sleep(IntakeConfig::default().call_timeout * 2).await;
+    queue.hold_acknowledgements(false);
+    let counts = running.await.expect("no panic").expect("a drained end");
+    assert_eq!((counts.acknowledged, queue.len(), counts.failures > 0), (1, 0, true), "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_are_acknowledged_once_they_are_durable() {
+    let (queue, disk) = (MemoryQueue::new(None), TroubledDisk::new());
+    let eventful = journaled(&disk);
+    (0..20).for_each(|number| queue.put(Some(&format!("order-{number}")), None, b"apples"));
+    // What fails before it is written is not known to be durable, and is submitted again.
+    disk.decide(&[AppendFate::FailsBefore]);
+    let counts = consumed_for(&queue, &eventful, Duration::from_secs(60)).await.expect("a drained end");
+    assert_eq!((counts.acknowledged, queue.len(), counts.held > 0), (20, 0, true), "{counts:?}");
+    assert_eq!(eventful.stats().expect("not broken").engine.facts.accepted, 20);
+    assert!(disk.with(|trouble| trouble.appends) > 0 && disk.has_no_more_fates());
+}
+
+#[tokio::test(start_paused = true)]
+async fn receive_under_way_ends_when_the_engine_is_not_available() {
+    let (queue, disk) = (MemoryQueue::new(None), TroubledDisk::new());
+    let eventful = journaled(&disk);
+    queue.put(Some("order-1"), None, b"apples");
+    disk.decide(&[AppendFate::FailsBefore]);
+    let running = start(&queue, &eventful, Duration::from_secs(60));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(disk.has_no_more_fates(), "the first message waits for its next try");
+    queue.put(Some("order-2"), None, b"pears");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(queue.most_delivered(), 1, "the second one stays with the broker");
+    let counts = running.await.expect("no panic").expect("a drained end");
+    assert_eq!((counts.acknowledged, queue.len()), (2, 0), "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn journal_that_stays_down_ends_the_consumer() {
+    let (queue, disk) = (MemoryQueue::new(None), TroubledDisk::new());
+    let eventful = journaled(&disk);
+    queue.put(Some("order-1"), None, b"apples");
+    disk.decide(&[AppendFate::Fenced]);
+    let ended = consumed_for(&queue, &eventful, Duration::from_secs(60)).await;
+    assert!(matches!(ended, Err(ConsumeError::Engine(Unavailable::JournalDown))), "{ended:?}");
+    assert_eq!(queue.len(), 1, "it is left to another consumer");
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,6 +214,13 @@ impl BrokerSource for Gone {
     }
 
     fn abandon(&self, _: DeliveryTag) {}
+}
+
+/// An engine whose journal is on this disk.
+fn journaled(disk: &TroubledDisk) -> Eventful {
+    let builder = Eventful::builder().config(eventful::Config::durable());
+    let handler = |_: Event, _: Attempt| async { Ok(()) };
+    builder.journal(disk.store(), Durability::default()).start(handler).expect("it opens")
 }
 
 async fn engine() -> Eventful {

@@ -287,9 +287,57 @@ fn source_that_fails_is_asked_again_with_growing_delays() {
         now = now + seconds * SECOND;
         assert!(intake.room(now).is_some());
     }
-    intake.received(now, message(TAG));
+    // None or more messages may have come.
+    intake.receive_succeeded();
     intake.receive_failed(now);
-    assert!(intake.room(now + SECOND).is_some(), "a message ends the row of failures");
+    assert!(intake.room(now + SECOND).is_some(), "a success ends the row of failures");
+}
+
+#[test]
+fn call_that_finds_its_delivery_taken_away_ends_it() {
+    let gone = |act: fn(&mut Intake)| {
+        let mut intake = submitted(Terms::Log);
+        act(&mut intake);
+        assert_eq!((intake.actions(), intake.in_flight(), intake.in_flight_bytes()), (vec![], 0, 0));
+        assert_eq!((intake.counts().abandoned, intake.counts().failures), (1, 0));
+    };
+    gone(|intake| {
+        intake.decided(NOW, TAG, synced(Ok(Submitted::Accepted)));
+        intake.actions();
+        intake.acknowledged(NOW, TAG, CallOutcome::Gone);
+    });
+    gone(|intake| {
+        intake.decided(NOW, TAG, synced(Err(SubmitError::TooLarge { limit_bytes: 9 })));
+        intake.actions();
+        intake.buried(NOW, TAG, CallOutcome::Gone);
+    });
+    let mut intake = submitted(QUEUE);
+    intake.tick(NOW + WAIT / 2);
+    intake.actions();
+    intake.extended(NOW + WAIT, TAG, CallOutcome::Gone);
+    assert_eq!(intake.in_flight(), 1, "its submission is under way");
+    intake.decided(NOW + WAIT, TAG, synced(Ok(Submitted::Accepted)));
+    assert_eq!((intake.actions(), intake.in_flight()), (vec![], 0), "and is not acknowledged");
+}
+
+#[test]
+fn extension_behind_an_acknowledgement_changes_nothing() {
+    let mut intake = submitted(QUEUE);
+    intake.tick(NOW + WAIT / 2);
+    intake.decided(NOW + WAIT / 2, TAG, synced(Ok(Submitted::Accepted)));
+    intake.actions();
+    intake.extended(NOW + WAIT / 2, TAG, CallOutcome::Gone);
+    intake.acknowledged(NOW + WAIT / 2, TAG, CallOutcome::Confirmed);
+    assert_eq!((intake.counts().acknowledged, intake.counts().abandoned), (1, 0));
+}
+
+#[test]
+fn message_that_goes_back_at_once_was_not_held() {
+    let mut intake = submitted(QUEUE);
+    intake.drain(NOW);
+    intake.decided(NOW, TAG, overloaded(Bound::Pending, SECOND));
+    assert!(matches!(intake.actions()[..], [IntakeAction::GiveBack { .. }]));
+    assert_eq!(intake.counts().held, 0);
 }
 
 #[test]

@@ -3,4 +3,6 @@
 mod bench;
 mod conformance;
 mod consume;
+#[path = "../harness/disk.rs"]
+mod disk;
 mod intake;

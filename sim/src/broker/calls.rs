@@ -1,8 +1,8 @@
 //! Messages and calls between the intake and the broker.
 
-use eventful::broker::{CallOutcome, DeliveryTag, Room};
+use eventful::broker::{CallOutcome, DeliveryTag, IntakeAction, Room};
 
-use super::client::BrokerCall;
+use super::client::{BrokerCall, FetchedMessage};
 use super::host::time;
 use super::parts::BrokerStep;
 use super::probe::BrokerProbe;
@@ -24,40 +24,71 @@ impl BrokerRun<'_> {
             return self.at(back, BrokerStep::Deliver(life, None));
         }
         let fetched = self.broker.fetch(self.now, room);
-        match fetched.is_empty() {
+        match fetched.is_empty() && !self.client.has_something() {
             true => self.at(self.now + ASK_AGAIN, BrokerStep::Fetch(life, room)),
             false => self.at(back, BrokerStep::Deliver(life, Some(fetched))),
         }
     }
 
     /// Messages are at the client.
-    pub(super) fn deliver(
-        &mut self,
-        life: u32,
-        delivered: Option<Vec<(MessageNumber, u32, u64)>>,
-    ) -> Result<(), Broken> {
+    pub(super) fn deliver(&mut self, life: u32, delivered: Option<Vec<FetchedMessage>>) -> Result<(), Broken> {
         if life != self.life {
             return Ok(());
         }
         self.is_receiving = false;
-        let Some(intake) = &mut self.intake else { return Ok(()) };
-        let Some(delivered) = delivered else {
-            intake.receive_failed(time(self.now));
-            return Ok(());
-        };
-        for delivery in delivered {
-            let Some(message) = self.client.take(&self.broker, delivery) else { continue };
+        match (delivered, &mut self.intake) {
+            (Some(delivered), _) => self.client.keep(delivered),
+            // A receive that its driver has dropped meanwhile is not reported as failed.
+            (None, Some(intake)) if intake.room(time(self.now)).is_some() => intake.receive_failed(time(self.now)),
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    /// Hands over what the client has, as far as there is room. Returns whether that was anything.
+    pub(super) fn hand_over(&mut self, room: Room) -> Result<bool, Broken> {
+        let (mut count, mut bytes) = (0, 0);
+        while count < room.messages
+            && let Some(delivery) = self.client.next(&self.broker)
+        {
             let (number, deliveries, _) = delivery;
+            let Some(known) = self.broker.messages.get(&number) else { continue };
+            bytes += known.size_bytes();
+            if count > 0 && bytes > room.bytes {
+                self.client.put_back(delivery);
+                break;
+            }
+            count += 1;
+            let message = self.client.take(known, delivery, self.broker.is_log());
             if deliveries > 1 {
                 self.probes.fire(BrokerProbe::Redelivered);
             }
             if message.content.is_err() {
                 self.probes.fire(BrokerProbe::WithoutId);
             }
-            if let Some(known) = self.broker.messages.get(&number) {
-                self.oracle.received(self.now, message.tag, number, known)?;
+            self.oracle.received(self.now, message.tag, number, known)?;
+            if let Some(intake) = &mut self.intake {
+                intake.received(time(self.now), message);
             }
-            intake.received(time(self.now), message);
+        }
+        if let Some(intake) = self.intake.as_mut().filter(|_| count > 0) {
+            intake.receive_succeeded();
+        }
+        Ok(count > 0)
+    }
+
+    /// The client refuses a call about a delivery that it knows to be taken away.
+    pub(super) fn refuse(&mut self, tag: DeliveryTag, action: &IntakeAction) -> Result<(), Broken> {
+        let (Some(intake), now) = (&mut self.intake, time(self.now)) else { return Ok(()) };
+        self.probes.fire(BrokerProbe::LateCommit);
+        self.oracle.done(tag);
+        match action {
+            IntakeAction::GiveBack { .. } => intake.given_back(now, tag, CallOutcome::Gone),
+            IntakeAction::Extend { .. } => intake.extended(now, tag, CallOutcome::Gone),
+            IntakeAction::Bury { .. } => intake.buried(now, tag, CallOutcome::Gone),
+            IntakeAction::Acknowledge { .. } => intake.acknowledged(now, tag, CallOutcome::Gone),
+            // No calls.
+            IntakeAction::Submit { .. } | IntakeAction::AwaitDurable { .. } | IntakeAction::Abandon { .. } => {}
         }
         Ok(())
     }
@@ -80,7 +111,11 @@ impl BrokerRun<'_> {
         let timeout = since + self.setup.call_timeout;
         let back = self.now + self.delay();
         let comes = back <= timeout && self.now >= self.until.unreachable && !take_one(&mut self.lost.confirmations);
-        let outcome = if is_done && comes { CallOutcome::Confirmed } else { CallOutcome::Failed };
+        let outcome = match (comes, is_done) {
+            (true, true) => CallOutcome::Confirmed,
+            (true, false) => CallOutcome::Gone,
+            (false, _) => CallOutcome::Failed,
+        };
         let at = if comes { back } else { timeout.max(self.now) };
         self.at(at, BrokerStep::Return(life, tag, call, since, outcome));
         Ok(())
@@ -143,11 +178,14 @@ impl BrokerRun<'_> {
     ) -> Result<(), Broken> {
         let Some(intake) = self.intake.as_mut().filter(|_| life == self.life) else { return Ok(()) };
         let (now, is_confirmed) = (time(self.now), outcome == CallOutcome::Confirmed);
+        if outcome == CallOutcome::Gone {
+            self.oracle.done(tag);
+        }
         match call {
             BrokerCall::Acknowledge { .. } | BrokerCall::Commit { .. } => {
                 if is_confirmed {
                     self.oracle.done(tag);
-                } else {
+                } else if outcome == CallOutcome::Failed {
                     self.probes.fire(BrokerProbe::AcknowledgedAgain);
                 }
                 intake.acknowledged(now, tag, outcome);

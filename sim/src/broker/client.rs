@@ -1,6 +1,6 @@
 //! The client of the simulated broker, as a source of the product would be: tags, positions, and calls that take time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use eventful::broker::{
@@ -35,10 +35,19 @@ pub(super) enum BrokerCall {
 pub(super) struct BrokerClient {
     deliveries: BTreeMap<DeliveryTag, BrokerDelivery>,
     offsets: Offsets,
-    /// The assignment of each partition of a log, with its generation.
-    assigned: BTreeMap<u8, (Assignment, u64)>,
+    /// The assignment of each partition of a log.
+    assigned: BTreeMap<u8, Assignment>,
+    /// The generation of each partition, as far as it knows.
+    known: BTreeMap<u8, u64>,
+    /// Revocations that its intake does not know yet.
+    revocations: VecDeque<u8>,
+    /// Messages that it has, and its intake does not.
+    kept: VecDeque<FetchedMessage>,
     tags: u64,
 }
+
+/// A message, the number of its deliveries, and the generation of its partition.
+pub(super) type FetchedMessage = (MessageNumber, u32, u64);
 
 impl BrokerClient {
     /// Creates a client whose tags are none of those before.
@@ -46,48 +55,83 @@ impl BrokerClient {
         Self { tags: before.tags, ..Self::default() }
     }
 
-    /// Takes a delivery. One of a generation that has ended is dropped, as the broker delivers it again.
+    /// Keeps messages until its intake has room.
+    pub(super) fn keep(&mut self, messages: Vec<FetchedMessage>) {
+        self.kept.extend(messages);
+    }
+
+    /// Puts a message back in front of the others.
+    pub(super) fn put_back(&mut self, message: FetchedMessage) {
+        self.kept.push_front(message);
+    }
+
+    /// Returns whether there is something for a receive that is under way.
+    pub(super) fn has_something(&self) -> bool {
+        !self.kept.is_empty() || !self.revocations.is_empty()
+    }
+
+    /// Learns that a partition was taken away, and is of this generation now.
+    pub(super) fn learns(&mut self, partition: u8, generation: u64) {
+        let known = self.known.insert(partition, generation);
+        match known.filter(|known| *known < generation) {
+            Some(_) => {
+                self.offsets.revoked(Partition::new(partition.into()));
+                self.assigned.remove(&partition);
+                self.revocations.push_back(partition);
+            }
+            // It had nothing of that partition, or knew.
+            None => self.known.extend(known.map(|known| (partition, known.max(generation)))),
+        }
+    }
+
+    /// Returns whether there is a revocation that its intake does not know.
+    pub(super) fn knows_revocation(&self) -> bool {
+        !self.revocations.is_empty()
+    }
+
+    /// Takes out the next revocation for its intake.
+    pub(super) fn revocation(&mut self) -> Option<u8> {
+        self.revocations.pop_front()
+    }
+
+    /// Takes out the next message for its intake. One of a generation that has ended is dropped, as the broker delivers it
+    /// again; one of a generation that it does not know yet waits until its intake knows that the one before has ended.
+    pub(super) fn next(&mut self, broker: &SimulatedBroker) -> Option<FetchedMessage> {
+        while let Some(&(number, _, generation)) = self.kept.front() {
+            let partition = broker.messages.get(&number)?.partition;
+            if broker.partitions[usize::from(partition)].generation == generation {
+                self.learns(partition, generation);
+                return if self.revocations.is_empty() { self.kept.pop_front() } else { None };
+            }
+            self.kept.pop_front();
+        }
+        None
+    }
+
+    /// Takes a delivery for its intake.
     pub(super) fn take(
         &mut self,
-        broker: &SimulatedBroker,
-        (number, delivery, generation): (MessageNumber, u32, u64),
-    ) -> Option<Message> {
-        let message = broker.messages.get(&number)?;
+        message: &BrokerMessage,
+        (number, delivery, generation): FetchedMessage,
+        is_log: bool,
+    ) -> Message {
         let BrokerMessage { partition, offset, .. } = *message;
-        if broker.partitions[usize::from(partition)].generation != generation {
-            return None;
-        }
-        let assignment = broker.is_log().then(|| self.assignment(partition, generation));
+        let place = Partition::new(partition.into());
+        let offsets = &mut self.offsets;
+        let assignment = is_log.then(|| *self.assigned.entry(partition).or_insert_with(|| offsets.assigned(place)));
         if let Some(assignment) = assignment {
-            self.offsets.taken(Partition::new(partition.into()), assignment, offset);
+            self.offsets.taken(place, assignment, offset);
         }
         self.tags += 1;
         let tag = DeliveryTag::new(self.tags);
         self.deliveries.insert(tag, BrokerDelivery { number, delivery, partition, generation, offset, assignment });
         let unfit = || UnfitMessage { reason: Unfit::WithoutId, payload: message.payload.clone().into() };
         let content = message.event.clone().ok_or_else(unfit);
-        Some(Message { tag, partition: Partition::new(partition.into()), deliveries: delivery, content })
+        Message { tag, partition: place, deliveries: delivery, content }
     }
 
-    fn assignment(&mut self, partition: u8, generation: u64) -> Assignment {
-        match self.assigned.get(&partition) {
-            Some((assignment, of)) if *of == generation => *assignment,
-            Some(_) | None => {
-                let assignment = self.offsets.assigned(Partition::new(partition.into()));
-                self.assigned.insert(partition, (assignment, generation));
-                assignment
-            }
-        }
-    }
-
-    /// Ends a partition.
-    pub(super) fn revoked(&mut self, partition: u8) {
-        self.offsets.revoked(Partition::new(partition.into()));
-        self.assigned.remove(&partition);
-    }
-
-    /// Returns the call that an action of the intake is; none if it is no call, or there is nothing to say.
-    pub(super) fn call(&mut self, action: &IntakeAction) -> Option<(DeliveryTag, BrokerCall)> {
+    /// Returns the delivery and the call that an action of the intake is; no call when the delivery was taken away.
+    pub(super) fn call(&mut self, action: &IntakeAction) -> Option<(DeliveryTag, Option<BrokerCall>)> {
         let tag = match action {
             IntakeAction::Submit { .. } | IntakeAction::AwaitDurable { .. } | IntakeAction::Abandon { .. } => {
                 return None;
@@ -98,9 +142,12 @@ impl BrokerClient {
             | IntakeAction::Bury { tag, .. } => *tag,
         };
         let of = *self.deliveries.get(&tag)?;
-        let BrokerDelivery { number, generation, .. } = of;
+        let BrokerDelivery { number, generation, partition, .. } = of;
+        if self.known.get(&partition).is_some_and(|known| *known != generation) {
+            return Some((tag, None));
+        }
         let call = match action {
-            IntakeAction::Acknowledge { .. } => self.acknowledge(of)?,
+            IntakeAction::Acknowledge { .. } => return Some((tag, self.acknowledge(of))),
             IntakeAction::GiveBack { delay, .. } => BrokerCall::GiveBack { number, delay: *delay, generation },
             IntakeAction::Extend { .. } => BrokerCall::Extend { number, delivery: of.delivery },
             IntakeAction::Bury { letter, .. } => BrokerCall::Bury { number, letter: Box::new(letter.clone()) },
@@ -108,7 +155,7 @@ impl BrokerClient {
                 return None;
             }
         };
-        Some((tag, call))
+        Some((tag, Some(call)))
     }
 
     /// Returns the call that acknowledges a delivery: of a log, the position up to which all is done with, which is sent

@@ -48,19 +48,20 @@ impl BrokerRun<'_> {
         }
     }
 
-    /// Takes a partition away. The client learns of it later.
+    /// Takes a partition away. The client learns of it later, and the intake when it receives next, or by a call that fails.
     fn revoke(&mut self, partition: u8, until: u64) {
         // A queue takes single deliveries back when their time ends, and not all at once.
         if matches!(self.setup.kind, BrokerKind::Queue { ack_wait: Some(_) }) {
             return;
         }
         self.broker.revoke(partition.into(), until);
+        let generation = self.broker.partitions[usize::from(partition)].generation;
         let at = self.now + self.delay();
-        self.at(at, BrokerStep::Revoked(self.life, partition));
+        self.at(at, BrokerStep::Revoked(self.life, partition, generation));
     }
 
+    /// The intake learns that a partition was taken away.
     pub(super) fn learn_revoked(&mut self, partition: u8) {
-        self.client.revoked(partition);
         if self.oracle.revoked(partition) > 0 {
             self.probes.fire(BrokerProbe::RevokedUnderWay);
         }

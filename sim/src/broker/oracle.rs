@@ -84,7 +84,7 @@ impl BrokerOracle {
         message: &BrokerMessage,
     ) -> Result<(), Broken> {
         let extend_by = self.terms.ack_wait().map(|wait| now + half(wait));
-        let bytes = message.event.as_ref().map_or(message.payload.len(), eventful::Event::size_bytes);
+        let bytes = message.size_bytes();
         let partition = message.partition;
         let live = LiveDelivery {
             number,

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use eventful::broker::{CallOutcome, DeliveryTag, Intake, IntakeConfig, Room, Terms};
 
-use super::client::BrokerCall;
+use super::client::{BrokerCall, FetchedMessage};
 use super::host::HostWork;
 use super::scenario::{BrokerKind, BrokerSetup};
-use super::simulated::MessageNumber;
 
 /// Something that happens at a time.
 #[derive(Debug, Clone)]
@@ -18,12 +17,12 @@ pub(super) enum BrokerStep {
     /// The request for messages reaches the broker.
     Fetch(u32, Room),
     /// Messages reach the client; none when there was no connection.
-    Deliver(u32, Option<Vec<(MessageNumber, u32, u64)>>),
+    Deliver(u32, Option<Vec<FetchedMessage>>),
     /// A call reaches the broker, and its caller learns of it, or not.
     Arrive(u32, DeliveryTag, BrokerCall, u64),
     Return(u32, DeliveryTag, BrokerCall, u64, CallOutcome),
-    /// The client learns that a partition was taken away.
-    Revoked(u32, u8),
+    /// The client learns that a partition was taken away, and is of this generation now.
+    Revoked(u32, u8, u64),
     Work(u32, HostWork),
     Start,
 }

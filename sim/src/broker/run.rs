@@ -187,9 +187,9 @@ impl<'a> BrokerRun<'a> {
             BrokerStep::Deliver(life, delivered) => self.deliver(life, delivered),
             BrokerStep::Arrive(life, tag, call, since) => self.arrive(life, tag, call, since),
             BrokerStep::Return(life, tag, call, since, outcome) => self.came_back(life, tag, &call, since, outcome),
-            BrokerStep::Revoked(life, partition) => {
+            BrokerStep::Revoked(life, partition, generation) => {
                 if life == self.life {
-                    self.learn_revoked(partition);
+                    self.client.learns(partition, generation);
                 }
                 Ok(())
             }
@@ -270,11 +270,11 @@ impl<'a> BrokerRun<'a> {
             IntakeAction::Acknowledge { .. }
             | IntakeAction::GiveBack { .. }
             | IntakeAction::Extend { .. }
-            | IntakeAction::Bury { .. } => {
-                if let Some((tag, call)) = self.client.call(action) {
-                    self.send(tag, call);
-                }
-            }
+            | IntakeAction::Bury { .. } => match self.client.call(action) {
+                Some((tag, Some(call))) => self.send(tag, call),
+                Some((tag, None)) => self.refuse(tag, action)?,
+                None => {}
+            },
         }
         Ok(())
     }
@@ -315,10 +315,19 @@ impl<'a> BrokerRun<'a> {
         }
     }
 
+    /// Receives as a driver does: what the client has, or knows, comes at once, and only where there is room.
     fn receive(&mut self) -> Result<(), Broken> {
+        while let Some(room) = self.intake.as_ref().and_then(|intake| intake.room(time(self.now))) {
+            self.oracle.receives(self.now)?;
+            if let Some(partition) = self.client.revocation() {
+                self.learn_revoked(partition);
+            } else if !self.hand_over(room)? && !self.client.knows_revocation() {
+                break;
+            }
+            self.perform()?;
+        }
         let Some(intake) = &self.intake else { return Ok(()) };
         let Some(room) = intake.room(time(self.now)).filter(|_| !self.is_receiving) else { return Ok(()) };
-        self.oracle.receives(self.now)?;
         self.is_receiving = true;
         let at = self.now + self.delay();
         self.at(at, BrokerStep::Fetch(self.life, room));

@@ -26,6 +26,13 @@ pub(super) struct BrokerMessage {
     is_gone: bool,
 }
 
+impl BrokerMessage {
+    /// Returns the bytes that it takes of the bound on messages in flight.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.event.as_ref().map_or(self.payload.len(), Event::size_bytes)
+    }
+}
+
 /// The position of a consumer in a partition of a log.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct PartitionState {
@@ -93,7 +100,7 @@ impl SimulatedBroker {
         let (mut taken, mut bytes) = (Vec::new(), 0);
         for number in ready {
             let Some(message) = self.messages.get_mut(&number) else { continue };
-            bytes += message.event.as_ref().map_or(message.payload.len(), Event::size_bytes);
+            bytes += message.size_bytes();
             if taken.len() >= room.messages || (bytes > room.bytes && !taken.is_empty()) {
                 break;
             }

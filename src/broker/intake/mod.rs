@@ -35,13 +35,14 @@ pub use results::CallOutcome;
 /// | submitting | its event is given to the engine | decided: syncing; or, if there is nothing to wait for, as durable. No room, not available: held. Shutting down: given back |
 /// | syncing | accepted, duplicate or conflict, and not durable yet | durable: acknowledging, or burying a conflict. Unknown: held |
 /// | burying | its dead letter is being written | written: acknowledging. Failed: held |
-/// | acknowledging | the acknowledgement is under way | confirmed: gone. Failed: held |
+/// | acknowledging | the acknowledgement is under way | confirmed, or taken away before: gone. Failed: held |
 /// | held | waits for the next try of what it has failed in | time: tried again. Longer than `max_hold` in a queue: given back; if it only lacks its acknowledgement, left to its `ack_wait` |
 /// | giving back | is being given back, with a delay | confirmed: gone. Failed: gone if its `ack_wait` brings it back, else held |
 /// | revoked | the broker took it away while work on it was under way | the result of that work: gone |
 ///
 /// While it is submitting, syncing, burying or held before its acknowledgement, a delivery is extended at half of the
-/// `ack_wait`. Deliveries of a revoked partition are never acknowledged, given back or extended.
+/// `ack_wait`. Deliveries of a revoked partition are never acknowledged, given back or extended. A call that finds its
+/// delivery taken away ends it in the same way.
 #[derive(Debug)]
 pub struct Intake {
     config: IntakeConfig,
@@ -80,7 +81,7 @@ impl Intake {
     }
 
     /// Returns the messages to receive now; none while there is no room, the engine has none, or the intake ends. One
-    /// receive at a time is under way.
+    /// receive at a time is under way, and none while this is none: it is dropped, and loses nothing.
     pub fn room(&self, now: Timestamp) -> Option<Room> {
         if self.drained_by.is_some() || now < self.paused_until {
             return None;
@@ -96,7 +97,6 @@ impl Intake {
         let Message { tag, partition, deliveries, content } = message;
         self.counts.received += 1;
         self.counts.redelivered += u64::from(deliveries > 1);
-        self.receive_failures = 0;
         let mut delivery = Delivery {
             partition,
             content,
@@ -136,21 +136,29 @@ impl Intake {
             IntakeAction::Submit { .. } | IntakeAction::AwaitDurable { .. } | IntakeAction::Abandon { .. } => true,
             IntakeAction::Extend { tag } => !tags.contains(tag),
             IntakeAction::Acknowledge { tag } | IntakeAction::GiveBack { tag, .. } | IntakeAction::Bury { tag, .. } => {
-                !(tags.contains(tag) && unsaid.insert(*tag))
+                let is_of_it = tags.contains(tag);
+                if is_of_it {
+                    unsaid.insert(*tag);
+                }
+                !is_of_it
             }
         });
-        for tag in tags {
-            let Some(delivery) = self.deliveries.get_mut(&tag) else { continue };
-            let is_under_way = delivery.is_under_way() && !unsaid.contains(&tag);
-            if delivery.state != DeliveryState::Revoked {
-                self.counts.abandoned += 1;
-            }
-            delivery.state = DeliveryState::Revoked;
-            (delivery.wake_at, delivery.extend_at) = (None, None);
-            match is_under_way {
-                true => self.schedule(tag),
-                false => self.remove(tag),
-            }
+        tags.into_iter().for_each(|tag| self.take_away(tag, unsaid.contains(&tag)));
+    }
+
+    /// Ends a delivery that the broker has taken away, once the work on it that is under way has ended. `is_unsaid`: that
+    /// work was only in `actions`, and is not done.
+    fn take_away(&mut self, tag: DeliveryTag, is_unsaid: bool) {
+        let Some(delivery) = self.deliveries.get_mut(&tag) else { return };
+        let is_under_way = delivery.is_under_way() && !is_unsaid;
+        if delivery.state != DeliveryState::Revoked {
+            self.counts.abandoned += 1;
+        }
+        delivery.state = DeliveryState::Revoked;
+        (delivery.wake_at, delivery.extend_at) = (None, None);
+        match is_under_way {
+            true => self.schedule(tag),
+            false => self.remove(tag),
         }
     }
 

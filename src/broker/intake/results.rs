@@ -15,6 +15,8 @@ pub enum CallOutcome {
     Confirmed,
     /// The call failed, or was not confirmed in time: it may have had its effect.
     Failed,
+    /// The broker has taken the delivery away before: the call had no effect.
+    Gone,
 }
 
 impl Intake {
@@ -73,7 +75,7 @@ impl Intake {
     /// Reports the outcome of an acknowledgement.
     pub fn acknowledged(&mut self, now: Timestamp, tag: DeliveryTag, outcome: CallOutcome) {
         let is_confirmed = self.note(outcome);
-        if !self.is_owed(tag, |state| *state == DeliveryState::Acknowledging) {
+        if !self.is_owed(tag, |state| *state == DeliveryState::Acknowledging) || self.ends_gone(tag, outcome) {
             return;
         }
         match is_confirmed {
@@ -88,7 +90,7 @@ impl Intake {
     /// Reports the outcome of writing a dead letter.
     pub fn buried(&mut self, now: Timestamp, tag: DeliveryTag, outcome: CallOutcome) {
         let is_confirmed = self.note(outcome);
-        if !self.is_owed(tag, |state| matches!(state, DeliveryState::Burying(_))) {
+        if !self.is_owed(tag, |state| matches!(state, DeliveryState::Burying(_))) || self.ends_gone(tag, outcome) {
             return;
         }
         let Some(DeliveryState::Burying(reason)) = self.state(tag) else { return };
@@ -105,7 +107,7 @@ impl Intake {
     /// would keep the message for this consumer, so it is tried again.
     pub fn given_back(&mut self, now: Timestamp, tag: DeliveryTag, outcome: CallOutcome) {
         let is_confirmed = self.note(outcome);
-        if !self.is_owed(tag, |state| matches!(state, DeliveryState::GivingBack(_))) {
+        if !self.is_owed(tag, |state| matches!(state, DeliveryState::GivingBack(_))) || self.ends_gone(tag, outcome) {
             return;
         }
         let Some(DeliveryState::GivingBack(delay)) = self.state(tag) else { return };
@@ -123,6 +125,11 @@ impl Intake {
         let again = now + self.config.backoff(1);
         let Some(delivery) = self.deliveries.get_mut(&tag) else { return };
         let Some(since) = delivery.extending_since.take() else { return };
+        let is_ending = matches!(delivery.state, DeliveryState::Acknowledging | DeliveryState::GivingBack(_));
+        // One that was acknowledged or given back meanwhile is gone for that reason.
+        if outcome == CallOutcome::Gone && !is_ending {
+            return self.take_away(tag, false);
+        }
         self.counts.extended += u64::from(is_confirmed);
         // The broker's time runs from when it took the extension, which was not before it was sent.
         let next = if is_confirmed { self.extension(since) } else { Some(again) };
@@ -130,6 +137,11 @@ impl Intake {
             delivery.extend_at = next;
         }
         self.schedule(tag);
+    }
+
+    /// Reports that a receive has succeeded, whatever came.
+    pub const fn receive_succeeded(&mut self) {
+        self.receive_failures = 0;
     }
 
     /// Reports that messages cannot be received now: the next try is made after a delay that grows.
@@ -188,9 +200,19 @@ impl Intake {
         self.drain(now);
     }
 
+    /// Ends a delivery whose last call found that the broker has taken it away.
+    fn ends_gone(&mut self, tag: DeliveryTag, outcome: CallOutcome) -> bool {
+        let is_gone = outcome == CallOutcome::Gone;
+        if is_gone {
+            self.counts.abandoned += 1;
+            self.remove(tag);
+        }
+        is_gone
+    }
+
     fn note(&mut self, outcome: CallOutcome) -> bool {
         let is_confirmed = outcome == CallOutcome::Confirmed;
-        self.counts.failures += u64::from(!is_confirmed);
+        self.counts.failures += u64::from(outcome == CallOutcome::Failed);
         is_confirmed
     }
 }

@@ -63,12 +63,11 @@ impl Intake {
     pub(super) fn hold(&mut self, now: Timestamp, tag: DeliveryTag, held: HeldFor, delay: Duration) {
         let Some(delivery) = self.deliveries.get_mut(&tag) else { return };
         let is_too_long = (now + delay).since(delivery.received_at) > self.config.max_hold;
-        self.counts.held += u64::from(held == HeldFor::Submit);
         delivery.state = DeliveryState::Held(held.clone());
         if self.is_draining() {
             return self.leave_held(now, tag);
         }
-        match (held, self.terms) {
+        match (&held, self.terms) {
             (HeldFor::Submit | HeldFor::Bury(_), Terms::Queue { .. }) if is_too_long => {
                 return self.give_back(tag, delay);
             }
@@ -76,6 +75,7 @@ impl Intake {
             (HeldFor::Acknowledge, Terms::Queue { ack_wait: Some(_) }) if is_too_long => return self.abandon(tag),
             (HeldFor::Submit | HeldFor::Bury(_) | HeldFor::Acknowledge | HeldFor::GiveBack(_), _) => {}
         }
+        self.counts.held += u64::from(held == HeldFor::Submit);
         if let Some(delivery) = self.deliveries.get_mut(&tag) {
             delivery.wake_at = Some(now + delay);
         }
