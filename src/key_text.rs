@@ -74,8 +74,12 @@ pub(crate) fn names_source(webhook_id: &str) -> bool {
     webhook_id.starts_with(PREFIX)
 }
 
+/// Encodes a text as the value of a header: percent-encoded where a header would change or refuse it.
+pub fn text(text: &str) -> String {
+    utf8_percent_encode(text, UNSAFE).to_string()
+}
+
 /// The text whose percent-encoded form this is; none when it is not UTF-8.
-#[cfg_attr(not(feature = "http"), allow(unreachable_pub, reason = "the HTTP front shows it"))]
 pub fn untext(value: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(value).decode_utf8().ok()
 }

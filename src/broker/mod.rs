@@ -36,7 +36,9 @@ mod sink;
 mod source;
 
 #[cfg(feature = "tokio")]
-pub use crate::key_text::{InvalidWebhookId, id as message_id, key as key_of_message_id};
+pub use crate::key_text::{
+    InvalidWebhookId, id as message_id, key as key_of_message_id, text as header_text, untext as text_of_header,
+};
 pub use action::{IntakeAction, IntakeCounts, IntakeEnd};
 pub use config::IntakeConfig;
 #[cfg(feature = "tokio")]

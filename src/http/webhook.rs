@@ -21,7 +21,7 @@ use crate::engine::{Event, InvalidEvent};
 use crate::key_text::UNSAFE;
 
 pub(super) use crate::key_text::names_source;
-pub use crate::key_text::{InvalidWebhookId, id, key, untext};
+pub use crate::key_text::{InvalidWebhookId, id, key, text, untext};
 
 /// The bytes that are percent-encoded in a header, and what separates names, values and attributes.
 const UNSAFE_IN_ATTRIBUTE: &AsciiSet = &UNSAFE.add(b',').add(b';').add(b'=').add(b'\\');
@@ -42,11 +42,6 @@ pub enum InvalidAttributes {
     /// The event cannot have it.
     #[error(transparent)]
     Event(#[from] InvalidEvent),
-}
-
-/// Encodes a text as the value of a header: percent-encoded where a header would change or refuse it.
-pub fn text(text: &str) -> String {
-    utf8_percent_encode(text, UNSAFE).to_string()
 }
 
 /// The headers `traceparent` and `tracestate` (W3C Trace Context) of this event, when a request brought it that was part

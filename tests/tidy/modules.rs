@@ -51,8 +51,9 @@ pub(crate) fn crates(tree: &[SourceFile]) -> Vec<Crate> {
 
 /// Returns whether Cargo begins a crate at `path`.
 fn is_root(path: &str) -> bool {
-    let member =
-        ["postgres/", "sim/threads/", "sim/", "fuzz/"].into_iter().find_map(|member| path.strip_prefix(member));
+    let member = ["nats/", "postgres/", "sim/threads/", "sim/", "fuzz/"]
+        .into_iter()
+        .find_map(|member| path.strip_prefix(member));
     let parts: Vec<_> = member.unwrap_or(path).split('/').collect();
     match parts[..] {
         ["src", "lib.rs"] | ["src", "bin", _, "main.rs"] => true,

@@ -25,7 +25,7 @@ impl SourceFile {
 
     /// Returns whether users run it, as opposed to tests, benchmarks and examples.
     pub(crate) fn is_product(&self) -> bool {
-        let folders = ["src/", "postgres/src/", "sim/src/", "sim/threads/src/"];
+        let folders = ["src/", "nats/src/", "postgres/src/", "sim/src/", "sim/threads/src/"];
         folders.iter().any(|folder| self.path.starts_with(folder)) && self.path.ends_with(".rs")
     }
 
