@@ -73,6 +73,7 @@
 //! | `cluster` | `tokio` | several engines behind one handle, each with a part of the keys |
 //! | `durability` | `durable` | an engine with a journal, and what was recovered |
 //! | `journal` | `durable` | journals on disk and in memory, and how to write another |
+//! | `cloud_events` | `cloud-events` | events as CloudEvents 1.0 has them |
 //! | `http` | `http` | the HTTP front |
 //! | `broker` | `broker` | events from brokers and to them: the contract of their clients |
 //! | [`engine`] | | the state machine of events; [`engine::facts`] is what survives of it |
@@ -97,18 +98,23 @@ extern crate std;
 
 #[cfg(feature = "broker")]
 pub mod broker;
+#[cfg(feature = "cloud-events")]
+pub mod cloud_events;
 pub mod engine;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "durable")]
 pub mod journal;
-#[cfg(any(feature = "http", all(feature = "broker", feature = "tokio")))]
+#[cfg(any(feature = "cloud-events", all(feature = "broker", feature = "tokio")))]
 mod key_text;
 pub mod node;
 #[cfg(feature = "tokio")]
 mod runtime;
 #[cfg(feature = "tokio")]
 mod sync;
+#[cfg(any(feature = "cloud-events", all(feature = "broker", feature = "tokio")))]
+#[cfg_attr(not(feature = "http"), allow(dead_code, unreachable_pub, reason = "the HTTP front uses the rest"))]
+mod texts;
 
 pub use engine::{
     Backoff, Config, Cursor, Digest, Event, Filter, GroupPolicy, Key, Page, RecordView, Status, Timestamp, TypePolicy,

@@ -1,4 +1,4 @@
-//! The settings of a source.
+//! The settings of a source, and the form of what a sink publishes.
 
 use std::time::Duration;
 
@@ -23,6 +23,19 @@ pub struct NatsSourceConfig {
     pub max_ack_pending: u32,
     /// The subjects whose messages are received; all of the stream's when there is none.
     pub filter_subjects: Vec<String>,
+}
+
+/// The form in which an event is published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MessageForm {
+    /// Its payload, with `eventful-type`, `Content-Type` and its trace in headers.
+    #[default]
+    Plain,
+    /// A CloudEvent in binary mode: its payload, with its attributes in headers that begin with `ce-`.
+    CloudEventsBinary,
+    /// A CloudEvent in structured mode: all of it in JSON.
+    CloudEventsStructured,
 }
 
 impl NatsSourceConfig {

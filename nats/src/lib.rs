@@ -20,6 +20,8 @@
 //!
 //! ## What becomes of a message
 //!
+//! A CloudEvent in either mode is the event that it says, with its own source and id. Of other messages:
+//!
 //! | message | event |
 //! |---|---|
 //! | header `Nats-Msg-Id` | key: the source and id that it names, as [`message_id`](eventful::broker::message_id) writes them |
@@ -40,7 +42,7 @@
 //! | `config`, `opening` | the settings of a source; the stream and the consumer, checked before the first message |
 //! | `source`, `inlet`, `deliveries`, `connection` | the source; pull requests and what has arrived; deliveries that are open; calls that a lost connection ends |
 //! | `reading`, `letters` | messages as events; dead letters as messages |
-//! | `sink` | events that are published |
+//! | `sink`, `writing` | events that are published; events as messages |
 
 mod config;
 mod connection;
@@ -51,9 +53,10 @@ mod opening;
 mod reading;
 mod sink;
 mod source;
+mod writing;
 
 pub use async_nats;
-pub use config::NatsSourceConfig;
+pub use config::{MessageForm, NatsSourceConfig};
 pub use opening::SourceOpenError;
 pub use sink::NatsSink;
 pub use source::{NatsSource, StreamLag};

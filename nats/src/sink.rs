@@ -1,12 +1,12 @@
 //! The sink: publishes events, and waits until a stream has them.
 
-use async_nats::HeaderMap;
 use async_nats::jetstream::context::{Context, PublishErrorKind};
 use async_nats::{Client, jetstream};
-use eventful::broker::{BrokerSink, header_text};
+use eventful::broker::BrokerSink;
 use eventful::{Attempt, Event, Failure};
 
-use crate::reading::{CONTENT_TYPE, MESSAGE_ID, TYPE};
+use crate::config::MessageForm;
+use crate::writing;
 
 /// Publishes each event to a subject that a stream keeps.
 ///
@@ -16,19 +16,27 @@ use crate::reading::{CONTENT_TYPE, MESSAGE_ID, TYPE};
 pub struct NatsSink {
     context: Context,
     subject: String,
+    form: MessageForm,
 }
 
 impl NatsSink {
     /// The sink that publishes to this subject.
     pub fn new(client: Client, subject: impl Into<String>) -> Self {
-        Self { context: jetstream::new(client), subject: subject.into() }
+        Self { context: jetstream::new(client), subject: subject.into(), form: MessageForm::default() }
+    }
+
+    /// Publishes in this form.
+    #[must_use]
+    pub const fn form(mut self, form: MessageForm) -> Self {
+        self.form = form;
+        self
     }
 }
 
 impl BrokerSink for NatsSink {
     async fn publish(&self, id: &str, event: &Event, _: &Attempt) -> Result<(), Failure> {
-        let payload = event.payload().clone();
-        let sent = self.context.publish_with_headers(self.subject.clone(), headers(id, event), payload).await;
+        let (headers, payload) = writing::message(self.form, id, event);
+        let sent = self.context.publish_with_headers(self.subject.clone(), headers, payload).await;
         let confirmed = match sent {
             Ok(confirmation) => confirmation.await,
             Err(error) => Err(error),
@@ -44,16 +52,4 @@ impl BrokerSink for NatsSink {
             | PublishErrorKind::Other => Failure::retry(error),
         })
     }
-}
-
-fn headers(id: &str, event: &Event) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(MESSAGE_ID, id);
-    if let Some(event_type) = event.event_type() {
-        headers.insert(TYPE, header_text(event_type));
-    }
-    if let Some(content_type) = event.content_type() {
-        headers.insert(CONTENT_TYPE, header_text(content_type));
-    }
-    headers
 }

@@ -39,6 +39,8 @@ mod source;
 pub use crate::key_text::{
     InvalidWebhookId, id as message_id, key as key_of_message_id, text as header_text, untext as text_of_header,
 };
+#[cfg(feature = "tokio")]
+pub use crate::texts::trace::{headers as trace_headers, with_trace};
 pub use action::{IntakeAction, IntakeCounts, IntakeEnd};
 pub use config::IntakeConfig;
 #[cfg(feature = "tokio")]

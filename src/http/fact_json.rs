@@ -4,10 +4,10 @@ use std::string::{String, ToString as _};
 
 use serde_json::{Map, Value, json};
 
-use super::rfc3339::Rfc3339;
 use crate::engine::facts::{AfterRun, Change, Fact};
 use crate::engine::{ErrorText, Event, Key};
 use crate::node::Notice;
+use crate::texts::rfc3339::Rfc3339;
 
 /// The name of a notice, and its JSON. A payload is not in it: it may be large, and `GET /v1/events/{id}` shows it.
 pub(super) fn notice(notice: &Notice) -> (&'static str, String) {

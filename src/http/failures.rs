@@ -14,10 +14,10 @@ use serde::Serialize;
 use super::front::Front;
 use super::problem::Problem;
 use super::records::cursor;
-use super::rfc3339::Rfc3339;
 use super::taken::json;
 use super::{filter, query};
 use crate::engine::{Cursor, ErrorText, RecordView, Status, Timestamp};
+use crate::texts::rfc3339::Rfc3339;
 
 /// Events that one call reads: some 10 ms, in which others have the engine between pages.
 const READ: usize = 10_000;

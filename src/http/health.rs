@@ -9,8 +9,8 @@ use axum::extract::State;
 
 use super::front::Front;
 use super::problem::{Problem, ProblemKind};
-use super::rfc3339::Rfc3339;
 use crate::node::{NotReady, Readiness};
+use crate::texts::rfc3339::Rfc3339;
 
 /// `GET /livez`: the server responds.
 pub(super) async fn live() -> &'static str {

@@ -18,12 +18,12 @@ use serde_json::value::RawValue;
 use super::front::Front;
 use super::problem::{Problem, ProblemKind};
 use super::records::PayloadBody;
-use super::rfc3339::Rfc3339;
 use super::taken::json;
 use super::timeouts::Timeouts;
 use super::{body, coding, duration, envelope, query};
 use crate::engine::{Attributes, Epoch, Event, RunId};
 use crate::runtime::{Failure, FollowUpError, Lease, LeaseDesk, NotSettled};
+use crate::texts::rfc3339::Rfc3339;
 
 /// Events of one lease, at most: as many as a page shows that says nothing else.
 const MOST: usize = 100;

@@ -7,8 +7,7 @@
 //! | `tls` | connections in TLS (feature `tls`) |
 //! | `calls`, `routes`, `front`, `front_config` | the routes of calls, and the state that all handlers share |
 //! | `door`, `hosts`, `cors`, `proxies`, `access`, `access_calls`, `budget` | the checks of hosts, sites and tokens, and a bound on the bytes of all requests |
-//! | `submit`, `header_form`, `envelope`, `members` | single events, in each form |
-//! | [`cloud_events`] | events as CloudEvents, on the way in and out |
+//! | `submit`, `header_form`, `envelope` | single events, in each form |
 //! | `body`, `coding`, `start`, `taken` | bodies, their encoding, the start of a delayed event, the response |
 //! | [`sources`] | webhooks as their senders send them, verified |
 //! | [`webhook`], `signer` | the identity of an event on its way to another service, and the signature of a delivery |
@@ -17,11 +16,11 @@
 //! | `records`, `failures`, `filter`, `operate` | reads of events, failed ones by their cause, and the calls of operators |
 //! | `lease` | workers that take events |
 //! | `facts`, `fact_log`, `fact_json` | facts as they happen |
-//! | `trace` | the trace that an event is part of |
+//! | `request_trace` | the trace that an event is part of |
 //! | `families`, `exposition`, `stats_stream`, `health` | numbers as JSON, once or each second, and as Prometheus text; liveness and readiness |
 //! | `ui` | the page for operators |
 //! | `problem` | errors, as RFC 9457 has them |
-//! | `query`, `path`, [`rfc3339`], [`duration`], `base64` | parts of requests and responses |
+//! | `query`, `path`, [`duration`] | parts of requests and responses |
 //!
 //! The contract is `openapi.json`, which the server gives out itself.
 
@@ -31,12 +30,10 @@ struct EmbedPage;
 
 mod access;
 mod access_calls;
-mod base64;
 mod batch;
 mod body;
 mod budget;
 mod calls;
-pub mod cloud_events;
 mod coding;
 mod cors;
 mod door;
@@ -60,7 +57,6 @@ mod limits;
 mod line_results;
 mod lines;
 mod listener;
-mod members;
 mod operate;
 mod path;
 mod preface;
@@ -68,7 +64,7 @@ mod problem;
 mod proxies;
 mod query;
 mod records;
-pub mod rfc3339;
+mod request_trace;
 mod routes;
 mod server;
 mod signer;
@@ -84,10 +80,10 @@ pub mod targets;
 mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;
-mod trace;
 mod ui;
 pub mod webhook;
 
+pub use crate::texts::rfc3339;
 pub use access::{Access, AccessConfig};
 pub use cors::{InvalidOrigin, Origin};
 pub use front_config::FrontConfig;

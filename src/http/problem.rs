@@ -12,9 +12,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
-use super::rfc3339::Rfc3339;
 use crate::engine::{Conflict, Rejection};
 use crate::node::{DiscardError, PauseError, RedriveError, SubmitError, Unavailable};
+use crate::texts::rfc3339::Rfc3339;
 
 /// The kind of an error, for a program: the end of the problem's `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use percent_encoding::percent_decode;
 
 use super::duration;
 use super::problem::Problem;
-use super::rfc3339;
 use crate::engine::Timestamp;
+use crate::texts::rfc3339;
 
 /// The values of these parameters, in this order. A `+` means a space.
 ///

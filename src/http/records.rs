@@ -14,10 +14,11 @@ use serde::ser::Serializer;
 use super::front::Front;
 use super::path::{self, PathId};
 use super::problem::{Problem, ProblemKind};
-use super::rfc3339::Rfc3339;
 use super::taken::json;
-use super::{base64, filter, query};
+use super::{filter, query};
 use crate::engine::{Attributes, Cursor, ErrorText, Event, Key, PastAttempt, Place, RecordView, RunView, Seq, Status};
+use crate::texts::base64;
+use crate::texts::rfc3339::Rfc3339;
 
 /// Records on a page that says nothing else.
 const DEFAULT_LIMIT: usize = 100;

@@ -4,9 +4,9 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use super::base64;
 use super::sources::mac::mac;
 use super::sources::{HmacAlgorithm, KeyForm, Secret};
+use crate::texts::base64;
 
 /// Signs deliveries as Standard Webhooks 1.0 has it.
 ///

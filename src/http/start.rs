@@ -4,8 +4,8 @@ use std::borrow::ToOwned as _;
 use std::string::String;
 
 use super::duration::{self, InvalidDuration};
-use super::rfc3339;
 use crate::engine::Event;
+use crate::texts::rfc3339;
 
 /// The reason why a text is no such time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

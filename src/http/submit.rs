@@ -6,15 +6,15 @@ use std::vec::Vec;
 use axum::body::HttpBody;
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, request};
+use axum::http::{HeaderMap, HeaderName, request};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 
-use super::cloud_events::{self, CloudEventsMode, InvalidCloudEvent};
 use super::front::Front;
 use super::problem::{Problem, ProblemKind};
 use super::timeouts::Timeouts;
-use super::{body, coding, envelope, header_form, line_results, taken, trace};
+use super::{body, coding, envelope, header_form, line_results, request_trace, taken};
+use crate::cloud_events::{self, CloudEventsMode, InvalidCloudEvent};
 use crate::engine::Event;
 
 /// `POST /v1/events`
@@ -49,7 +49,7 @@ impl Front {
     ) -> Response {
         let (head, body) = request.into_parts();
         let event = match self.read_event(&head, body, timeouts).await {
-            Ok(SubmittedBody::Single(event)) => trace::with_trace(event, &head.headers),
+            Ok(SubmittedBody::Single(event)) => request_trace::with_trace(event, &head.headers),
             Ok(SubmittedBody::Batch(events)) => return self.submit_all(events).await,
             Err(problem) => {
                 // What makes no event is counted by the engine, too, so that all refusals are in one place.
@@ -114,7 +114,7 @@ impl Front {
             let event = header_form::event(&id, head.uri.query(), &head.headers, read(most).await?);
             return event.map(SubmittedBody::Single);
         }
-        let mode = cloud_events::mode(&head.headers);
+        let mode = cloud_events::mode(content_type(&head.headers), head.headers.keys().map(HeaderName::as_str));
         if mode.is_none() {
             refuse_other_than_json(&head.headers)?;
         }
@@ -128,7 +128,7 @@ impl Front {
                 cloud_events::batch(&text).map(SubmittedBody::Batch).map_err(Problem::invalid)
             }
             Some(CloudEventsMode::Structured) => single(cloud_events::read_structured(&text)),
-            Some(CloudEventsMode::Binary) => single(cloud_events::binary(&head.headers, text)),
+            Some(CloudEventsMode::Binary) => cloud_event(&head.headers, text),
         }
     }
 }
@@ -143,8 +143,21 @@ fn single(event: Result<Event, InvalidCloudEvent>) -> Result<SubmittedBody, Prob
     event.map(SubmittedBody::Single).map_err(Problem::invalid)
 }
 
+/// The event of a request in binary mode.
+fn cloud_event(headers: &HeaderMap, body: Bytes) -> Result<SubmittedBody, Problem> {
+    let all = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    if headers.contains_key(CONTENT_TYPE) && content_type(headers).is_none() {
+        return single(Err(InvalidCloudEvent::NotUtf8(CONTENT_TYPE.as_str().into())));
+    }
+    single(cloud_events::binary(all, content_type(headers), body))
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE)?.to_str().ok()
+}
+
 fn refuse_other_than_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let value = content_type(headers).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());

@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::path;
-use super::rfc3339::Rfc3339;
 use crate::engine::{Key, Status};
 use crate::node::Submitted;
+use crate::texts::rfc3339::Rfc3339;
 
 /// The response for an event that was accepted, when the calls of the front have `prefix` in front of their paths.
 pub(super) fn answer(prefix: &str, key: &Key, submitted: &Submitted) -> Response {

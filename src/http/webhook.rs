@@ -15,10 +15,10 @@ use std::string::{String, ToString as _};
 
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
-use super::rfc3339::Rfc3339;
-use super::trace::{TRACEPARENT, TRACESTATE, is_traceparent};
 use crate::engine::{Event, InvalidEvent};
 use crate::key_text::UNSAFE;
+use crate::texts::rfc3339::Rfc3339;
+use crate::texts::trace;
 
 pub(super) use crate::key_text::names_source;
 pub use crate::key_text::{InvalidWebhookId, id, key, text, untext};
@@ -47,9 +47,7 @@ pub enum InvalidAttributes {
 /// The headers `traceparent` and `tracestate` (W3C Trace Context) of this event, when a request brought it that was part
 /// of a trace: they are its attributes of these names.
 pub fn trace(event: &Event) -> impl Iterator<Item = (&'static str, &str)> {
-    let parent = event.attributes().value(TRACEPARENT).filter(|text| is_traceparent(text));
-    let state = event.attributes().value(TRACESTATE).filter(|_| parent.is_some());
-    [(TRACEPARENT, parent), (TRACESTATE, state)].into_iter().filter_map(|(name, value)| Some((name, value?)))
+    trace::headers(event)
 }
 
 /// The attributes of this event as the value of a header; nothing when it has none. How its payload is encoded is not

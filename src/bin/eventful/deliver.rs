@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use clap::ValueEnum;
+use eventful::cloud_events;
 use eventful::http::sources::forwarded_headers;
-use eventful::http::{Signer, cloud_events, webhook};
+use eventful::http::{Signer, webhook};
 use eventful::{Attempt, Event, Failure};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};

@@ -6,11 +6,11 @@ use std::vec::Vec;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::json::Pointer;
 use super::pick::Pick;
 use super::preset::Preset;
 use super::scheme::Verification;
 use super::secret::SecretRef;
+use crate::texts::json::Pointer;
 
 /// The configuration of a source: one table `[sources.NAME]` of a configuration file.
 ///

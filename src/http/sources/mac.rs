@@ -9,7 +9,7 @@ use sha2::{Sha256, Sha512};
 use super::hexadecimal;
 use super::scheme::{HmacAlgorithm, KeyForm, SignatureEncoding};
 use super::secret::Secret;
-use crate::http::base64;
+use crate::texts::base64;
 
 /// The HMAC of these parts, one behind the other.
 pub(in crate::http) fn mac(algorithm: HmacAlgorithm, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 //! | module | topic |
 //! |---|---|
 //! | `config`, `preset`, `known` | what a configuration says, and the configurations of known senders |
-//! | `pick`, `json` | where in a request something is, and what of it counts |
+//! | `pick` | where in a request something is, and what of it counts |
 //! | `scheme`, `verify`, `mac`, `secret`, `hexadecimal` | how a request is known to be its sender's |
 //! | `source` | a configuration made ready, and an event out of a request |
 //! | `receive` | the calls `POST` and `GET /in/{source}` |
@@ -14,7 +14,6 @@ struct SendersPage;
 
 mod config;
 mod hexadecimal;
-mod json;
 mod known;
 pub(super) mod mac;
 mod pick;
@@ -25,9 +24,8 @@ mod secret;
 mod source;
 mod verify;
 
+pub use crate::texts::json::{InvalidPointer, Pointer};
 pub use config::{ConflictPolicy, InvalidSuccessStatus, SourceConfig, SuccessStatus};
-pub(super) use json::{InvalidJson, canonical_digest};
-pub use json::{InvalidPointer, Pointer};
 pub use pick::{InvalidPick, Pick};
 pub use preset::Preset;
 pub use scheme::{

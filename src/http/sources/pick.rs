@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::hexadecimal;
-use super::json::{InvalidJson, Pointer};
 use crate::http::query;
+use crate::texts::json::{InvalidJson, Pointer};
 
 /// A place in a request: `header:NAME`, `json:/pointer` (RFC 6901), `form:FIELD`, `query:NAME`, or `body:sha256`, the
 /// digest of the body, for senders that give their events no id.

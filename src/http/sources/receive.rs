@@ -19,7 +19,7 @@ use crate::engine::{Event, Key};
 use crate::http::front::Front;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::timeouts::Timeouts;
-use crate::http::{body, coding, query, taken, trace};
+use crate::http::{body, coding, query, request_trace, taken};
 use crate::node::{SubmitError, Submitted};
 
 /// The name in the path. A router around this one may take parameters of its own.
@@ -119,7 +119,7 @@ impl Front {
             *response.status_mut() = source.success();
             response
         };
-        let event = trace::with_trace(event, &head.headers);
+        let event = request_trace::with_trace(event, &head.headers);
         let (key, kept) = (event.key().clone(), source.quarantines().then(|| event.clone()));
         match (self.eventful.try_submit(event).await, kept) {
             (Ok(submitted), _) => respond(&key, &submitted),

@@ -15,12 +15,12 @@ use bytes::Bytes;
 
 use super::config::{ConflictPolicy, SourceConfig, SuccessStatus};
 use super::hexadecimal;
-use super::json::{InvalidJson, Pointer, digest_without};
 use super::pick::{Pick, ReceivedRequest, Unpicked};
 use super::preset::Preset;
 use super::secret::{NoSecret, Secret};
 use super::verify::{Unverifiable, Unverified, Verifier};
 use crate::engine::{Algorithm, Digest, Event, InvalidEvent, InvalidKey, Key, Timestamp};
+use crate::texts::json::{InvalidJson, Pointer, digest_without};
 
 /// The attribute of an event that came under the id of another one: that id. See [`ConflictPolicy::Quarantine`].
 pub const QUARANTINED: &str = "quarantined";

@@ -14,7 +14,7 @@ use super::pick::{self, ReceivedRequest};
 use super::scheme::{HmacScheme, SignedPart, TimestampPlace, Verification};
 use super::secret::{Secret, same};
 use crate::engine::Timestamp;
-use crate::http::base64;
+use crate::texts::base64;
 
 /// The check that a request is from its sender.
 #[derive(Debug, Clone)]

@@ -15,8 +15,8 @@ use super::registry::TargetState;
 use crate::http::front::Front;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::query;
-use crate::http::rfc3339::Rfc3339;
 use crate::http::taken::json;
+use crate::texts::rfc3339::Rfc3339;
 
 #[derive(Serialize)]
 struct TargetsBody {

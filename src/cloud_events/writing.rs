@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use super::{PREFIX, VERSION, is_json, is_name};
 use crate::engine::Event;
-use crate::http::{base64, rfc3339, webhook};
+use crate::key_text;
+use crate::texts::{base64, rfc3339};
 
 /// The media type of [`structured`].
 pub const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
@@ -41,7 +42,7 @@ const NO_URI: &AsciiSet = &{
 /// binding has it. `Content-Type` and `Content-Encoding` are those of the event, and not among them.
 ///
 /// ```
-/// use eventful::http::cloud_events;
+/// use eventful::cloud_events;
 /// use eventful::{Event, Key};
 ///
 /// let event = Event::new(Key::new("/shop", "order-1")?, "17 €").with_type("order.paid")?;
@@ -51,7 +52,7 @@ const NO_URI: &AsciiSet = &{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn headers(event: &Event) -> impl Iterator<Item = (String, String)> {
-    attributes(event).map(|(name, value)| (format!("{PREFIX}{name}"), webhook::text(&value)))
+    attributes(event).map(|(name, value)| (format!("{PREFIX}{name}"), key_text::text(&value)))
 }
 
 /// The event as JSON, in structured mode, for a request with [`CONTENT_TYPE`] and no `Content-Encoding`.
@@ -61,7 +62,7 @@ pub fn headers(event: &Event) -> impl Iterator<Item = (String, String)> {
 /// and its encoding is the attribute `contentencoding`.
 ///
 /// ```
-/// use eventful::http::cloud_events;
+/// use eventful::cloud_events;
 /// use eventful::{Event, Key};
 ///
 /// let event = Event::new(Key::new("/shop", "1")?, "{\"n\": 1}").with_type("t")?.with_content_type("application/json")?;
@@ -147,7 +148,6 @@ mod tests {
     use super::super::{binary, read_structured};
     use super::*;
     use crate::engine::Key;
-    use axum::http::{HeaderMap, HeaderName, HeaderValue};
     use bytes::Bytes;
     use std::vec::Vec;
 
@@ -157,15 +157,9 @@ mod tests {
     }
 
     fn in_binary(event: &Event) -> Event {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers(event) {
-            let name = HeaderName::try_from(name).expect("a name");
-            assert!(map.insert(name, HeaderValue::try_from(value).expect("a value")).is_none());
-        }
-        if let Some(content_type) = event.content_type() {
-            map.insert("content-type", HeaderValue::try_from(content_type).expect("a value"));
-        }
-        binary(&map, event.payload().clone()).expect("a CloudEvent")
+        let headers: Vec<_> = headers(event).collect();
+        let headers = headers.iter().map(|(name, value)| (&**name, value.as_bytes()));
+        binary(headers, event.content_type(), event.payload().clone()).expect("a CloudEvent")
     }
 
     #[test]

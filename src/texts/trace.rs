@@ -1,42 +1,37 @@
-//! The trace that a request is part of (W3C Trace Context), kept with its event and passed on.
-
-use axum::http::{HeaderMap, HeaderValue};
+//! The trace that a request or a message is part of (W3C Trace Context), kept with its event and passed on.
 
 use crate::engine::Event;
 
 /// The header, and the attribute of the event, that names the trace and the span of the sender.
-pub(super) const TRACEPARENT: &str = "traceparent";
+pub(crate) const TRACEPARENT: &str = "traceparent";
 /// The same for what vendors add to it.
-pub(super) const TRACESTATE: &str = "tracestate";
+pub(crate) const TRACESTATE: &str = "tracestate";
 
-/// The event with the trace of the request that brought it, unless it brings one of its own: CloudEvents have the same
-/// attributes. What is malformed is ignored, as the standard has it, and so is what does not fit.
-pub(super) fn with_trace(event: Event, headers: &HeaderMap) -> Event {
-    let Some(parent) = headers.get(TRACEPARENT).and_then(text).filter(|text| is_traceparent(text)) else {
-        return event;
-    };
+/// The event with the trace of what brought it, unless it brings one of its own: CloudEvents have the same attributes. A
+/// `traceparent` that is malformed is ignored, as the standard has it, with its `tracestate`, and so is what does not fit.
+pub fn with_trace(event: Event, parent: Option<&str>, state: Option<&str>) -> Event {
+    let Some(parent) = parent.filter(|text| is_traceparent(text)) else { return event };
     if event.attributes().value(TRACEPARENT).is_some() {
         return event;
     }
     let without = event.clone();
     let traced = event.with_attribute(TRACEPARENT, parent).unwrap_or(without);
-    let mut states = headers.get_all(TRACESTATE).iter();
-    match (states.next().and_then(text), states.next()) {
-        (Some(state), None) => {
-            let without = traced.clone();
-            traced.with_attribute(TRACESTATE, state).unwrap_or(without)
-        }
-        _ => traced,
-    }
+    let Some(state) = state.filter(|text| !text.is_empty()) else { return traced };
+    let without = traced.clone();
+    traced.with_attribute(TRACESTATE, state).unwrap_or(without)
 }
 
-fn text(value: &HeaderValue) -> Option<&str> {
-    value.to_str().ok().filter(|text| !text.is_empty())
+/// The headers `traceparent` and `tracestate` of this event, when it was part of a trace: they are its attributes of these
+/// names.
+pub fn headers(event: &Event) -> impl Iterator<Item = (&'static str, &str)> {
+    let parent = event.attributes().value(TRACEPARENT).filter(|text| is_traceparent(text));
+    let state = event.attributes().value(TRACESTATE).filter(|_| parent.is_some());
+    [(TRACEPARENT, parent), (TRACESTATE, state)].into_iter().filter_map(|(name, value)| Some((name, value?)))
 }
 
 /// Returns whether this is `VERSION-TRACE-SPAN-FLAGS` in lower-case hexadecimal, neither of the ids zero; a later version
 /// than 00 may have more behind.
-pub(super) fn is_traceparent(text: &str) -> bool {
+fn is_traceparent(text: &str) -> bool {
     let mut parts = text.split('-');
     let mut hexadecimal = |digits: usize| {
         let is_hex = |part: &&str| part.len() == digits && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -61,23 +56,18 @@ mod tests {
         Event::with_id("a", "").expect("an event")
     }
 
-    fn traced(event: Event, parent: &'static str, state: &[&'static str]) -> Event {
-        let mut headers = HeaderMap::new();
-        headers.insert(TRACEPARENT, HeaderValue::from_static(parent));
-        for state in state {
-            headers.append(TRACESTATE, HeaderValue::from_static(state));
-        }
-        with_trace(event, &headers)
+    fn traced(event: Event, parent: &str) -> Event {
+        with_trace(event, Some(parent), Some("a=1"))
     }
 
     #[test]
     fn trace_of_the_request_is_kept_unless_the_event_has_one() {
-        let kept = traced(event(), TRACE, &["a=1"]);
+        let kept = traced(event(), TRACE);
         assert_eq!(kept.attributes().iter().collect::<std::vec::Vec<_>>(), [(TRACEPARENT, TRACE), (TRACESTATE, "a=1")]);
         let own = event().with_attribute(TRACEPARENT, "mine").expect("it fits");
-        assert_eq!(traced(own, TRACE, &["a=1"]).attributes().iter().len(), 1);
-        assert_eq!(traced(event(), TRACE, &["a=1", "b=2"]).attributes().len(), 1, "two are none");
-        assert!(with_trace(event(), &HeaderMap::new()).attributes().is_empty());
+        assert_eq!(traced(own, TRACE).attributes().iter().len(), 1);
+        assert!(traced(event(), "00").attributes().is_empty());
+        assert!(with_trace(event(), None, Some("a=1")).attributes().is_empty());
     }
 
     #[test]
@@ -105,6 +95,6 @@ mod tests {
         for number in 0..crate::engine::Attributes::MAX {
             full = full.with_attribute(&std::format!("a{number}"), "").expect("it fits");
         }
-        assert_eq!(traced(full.clone(), TRACE, &["a=1"]).attributes(), full.attributes());
+        assert_eq!(traced(full.clone(), TRACE).attributes(), full.attributes());
     }
 }

@@ -1,4 +1,4 @@
-//! Events as CloudEvents 1.0 has them, in the modes of its HTTP binding: binary, structured, and a batch of structured ones.
+//! Events as CloudEvents 1.0 has them, in the modes of its bindings: binary, structured, and a batch of structured ones.
 //!
 //! | an event | a CloudEvent |
 //! |---|---|
@@ -8,18 +8,17 @@
 //!
 //! | module | topic |
 //! |---|---|
-//! | `reading` | requests that hold CloudEvents |
-//! | `writing` | events that leave as CloudEvents |
+//! | `reading` | CloudEvents as they come: [`mode`], then [`binary`], [`read_structured`] or [`batch`] |
+//! | `writing` | events that leave as CloudEvents: [`headers`] for binary mode, [`structured`] for structured mode |
 //!
-//! Events in any mode are accepted by `POST /v1/events`. This module is for the way out: [`headers`] for binary mode,
-//! [`structured`] for structured mode.
+//! Events in any mode are accepted by `POST /v1/events`. The bindings of NATS and of AMQP write headers in the same way.
 
 mod reading;
 mod writing;
 
 use std::string::String;
 
-pub(super) use reading::{CloudEventsMode, InvalidCloudEvent, batch, binary, mode, structured as read_structured};
+pub use reading::{CloudEventsMode, InvalidCloudEvent, batch, binary, mode, structured as read_structured};
 pub use writing::{CONTENT_TYPE, NO_SOURCE, NO_TYPE, headers, structured};
 
 /// The version that is understood.

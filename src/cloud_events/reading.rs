@@ -1,4 +1,4 @@
-//! Requests that hold CloudEvents.
+//! CloudEvents as they come, in headers or in JSON.
 //!
 //! Source and id are the key, so an event is the same one in whichever mode it comes. Data that is JSON is compared in its
 //! canonical form, since a program that reads and writes it keeps its meaning, and not its bytes.
@@ -6,88 +6,117 @@
 use std::string::{String, ToString as _};
 use std::vec::Vec;
 
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderName};
 use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{PREFIX, VERSION, essence, is_json, is_name};
 use crate::engine::{Algorithm, Digest, Event, InvalidEvent, InvalidKey, Key};
-use crate::http::members::Members;
-use crate::http::sources::{InvalidJson, canonical_digest};
-use crate::http::{base64, webhook};
+use crate::key_text;
+use crate::texts::base64;
+use crate::texts::json::canonical_digest;
+use crate::texts::members::Members;
 
-/// The mode in which a request holds CloudEvents.
+/// The header that a CloudEvent in binary mode has.
+const SPEC_VERSION: &str = "ce-specversion";
+
+/// The mode in which a request or a message holds CloudEvents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum CloudEventsMode {
+pub enum CloudEventsMode {
+    /// Attributes in headers: [`binary`].
     Binary,
+    /// All in JSON: [`structured`].
     Structured,
+    /// A JSON array of several: [`batch`].
     Batch,
 }
 
-/// The reason why a request holds no CloudEvents.
+/// The reason why a request or a message holds no CloudEvent.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::http) enum InvalidCloudEvent {
+#[non_exhaustive]
+pub enum InvalidCloudEvent {
+    /// Not JSON, or not an object.
     #[error("not a CloudEvent: {0}")]
     Json(#[from] serde_json::Error),
+    /// A version that is not known.
     #[error("the specversion is {0:?}: send CloudEvents 1.0")]
     Version(String),
+    /// A required attribute is missing.
     #[error("the attribute {0} is missing or empty: a CloudEvent has specversion, id, source and type")]
     Missing(&'static str),
+    /// An attribute has a name that is not allowed.
     #[error("the attribute {0:?} has no possible name: use lower-case letters and digits")]
     Name(String),
+    /// An attribute is there twice.
     #[error("the attribute {0} is given twice: give it once")]
     Twice(String),
+    /// An attribute is neither a text nor a number nor a boolean.
     #[error("the attribute {0} is neither a text nor a number nor a boolean: send it as a text")]
     Kind(String),
+    /// A header is not UTF-8.
     #[error("the header {0} is not UTF-8: percent-encode it as UTF-8")]
-    NotUtf8(HeaderName),
+    NotUtf8(String),
+    /// Data in two forms.
     #[error("both data and data_base64 are given: send one of them")]
     TwoData,
+    /// Data that is not base64.
     #[error("data_base64 is not base64: encode it as RFC 4648, section 4, has it")]
     NotBase64,
-    #[error(transparent)]
-    Data(#[from] InvalidJson),
+    /// Source and id make no key.
     #[error(transparent)]
     Key(#[from] InvalidKey),
+    /// No event can have its attributes.
     #[error(transparent)]
     Event(#[from] InvalidEvent),
 }
 
-/// Returns the mode in which a request holds CloudEvents; `None` when it holds none.
-pub(in crate::http) fn mode(headers: &HeaderMap) -> Option<CloudEventsMode> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match essence(content_type).as_str() {
+/// Returns the mode in which a request or a message holds CloudEvents, by its content type and its headers' names, in
+/// lower case; `None` when it holds none.
+pub fn mode<'a>(content_type: Option<&str>, names: impl IntoIterator<Item = &'a str>) -> Option<CloudEventsMode> {
+    match essence(content_type.unwrap_or_default()).as_str() {
         "application/cloudevents+json" => Some(CloudEventsMode::Structured),
         "application/cloudevents-batch+json" => Some(CloudEventsMode::Batch),
         // `ce-specversion` is required in binary mode, so it distinguishes that from other bodies.
-        _ => headers.contains_key("ce-specversion").then_some(CloudEventsMode::Binary),
+        _ => names.into_iter().any(|name| name == SPEC_VERSION).then_some(CloudEventsMode::Binary),
     }
 }
 
-/// The event of a request in binary mode.
-pub(in crate::http) fn binary(headers: &HeaderMap, body: Bytes) -> Result<Event, InvalidCloudEvent> {
+/// The event of a request or a message in binary mode, by its headers, whose names are in lower case.
+///
+/// # Errors
+///
+/// [`InvalidCloudEvent`]
+pub fn binary<'a>(
+    headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    content_type: Option<&str>,
+    body: Bytes,
+) -> Result<Event, InvalidCloudEvent> {
     let mut parts = Parts::default();
     for (name, value) in headers {
-        // Other headers are those of HTTP, and no part of the event.
-        let Some(attribute) = name.as_str().strip_prefix(PREFIX) else { continue };
-        let text = str::from_utf8(value.as_bytes()).ok().and_then(webhook::untext);
-        let text = text.ok_or_else(|| InvalidCloudEvent::NotUtf8(name.clone()))?;
+        // Other headers are those of the protocol, and no part of the event.
+        let Some(attribute) = name.strip_prefix(PREFIX) else { continue };
+        let text = str::from_utf8(value).ok().and_then(key_text::untext);
+        let text = text.ok_or_else(|| InvalidCloudEvent::NotUtf8(name.to_string()))?;
         parts.add(attribute, text.into_owned())?;
     }
-    let content_type = headers.get(CONTENT_TYPE).map(|value| value.to_str().map(String::from));
-    let content_type = content_type.transpose().map_err(|_| InvalidCloudEvent::NotUtf8(CONTENT_TYPE))?;
-    parts.into_event(body, content_type)
+    parts.into_event(body, content_type.map(String::from))
 }
 
 /// The event in a JSON text.
-pub(in crate::http) fn structured(text: &[u8]) -> Result<Event, InvalidCloudEvent> {
+///
+/// # Errors
+///
+/// [`InvalidCloudEvent`]
+pub fn structured(text: &[u8]) -> Result<Event, InvalidCloudEvent> {
     of_members(serde_json::from_slice(text)?)
 }
 
 /// The events in a JSON array, each for itself.
-pub(in crate::http) fn batch(text: &[u8]) -> Result<Vec<Result<Event, InvalidCloudEvent>>, InvalidCloudEvent> {
+///
+/// # Errors
+///
+/// [`InvalidCloudEvent`] when it is no array.
+pub fn batch(text: &[u8]) -> Result<Vec<Result<Event, InvalidCloudEvent>>, InvalidCloudEvent> {
     // Raw, so that one bad event does not refuse the others.
     let items: Vec<&RawValue> = serde_json::from_slice(text)?;
     Ok(items.into_iter().map(|item| structured(item.get().as_bytes())).collect())

@@ -62,7 +62,7 @@ impl fmt::Display for Pointer {
 
 /// The reason why nothing can be read from a body.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::http) enum InvalidJson {
+pub(crate) enum InvalidJson {
     #[error("the body is no JSON: {0}")]
     Syntax(#[from] serde_json::Error),
     #[error("the body is not UTF-8: encode it as UTF-8")]
@@ -77,7 +77,7 @@ pub(in crate::http) enum InvalidJson {
 
 impl Pointer {
     /// The text, number or boolean here, as it is written; nothing when it is absent or `null`.
-    pub(in crate::http) fn text<'a>(&self, json: &'a [u8]) -> Result<Option<Cow<'a, str>>, InvalidJson> {
+    pub(crate) fn text<'a>(&self, json: &'a [u8]) -> Result<Option<Cow<'a, str>>, InvalidJson> {
         let mut found = None;
         let mut walk = Walk::begin(json)?;
         walk.value(&[&self.0], 0, &mut |part| found = Some(part))?;
@@ -93,14 +93,14 @@ impl Pointer {
 
 /// The SHA-256 of a JSON text without what is at these places, whatever the order of members and the white space. Numbers
 /// count as they are written, so 1 and 1.0 differ.
-pub(in crate::http) fn digest_without(json: &[u8], excluded: &[Pointer]) -> Result<[u8; 32], InvalidJson> {
+pub(crate) fn digest_without(json: &[u8], excluded: &[Pointer]) -> Result<[u8; 32], InvalidJson> {
     let excluded: Vec<&[String]> = excluded.iter().map(|pointer| &*pointer.0).collect();
     let rest = Walk::begin(json)?.value(&excluded, 0, &mut |_| {})?;
     Ok(Sha256::digest(rest.unwrap_or_default()).into())
 }
 
 /// The SHA-256 of all of a JSON text, in the same way.
-pub(in crate::http) fn canonical_digest(json: &[u8]) -> Result<[u8; 32], InvalidJson> {
+pub(crate) fn canonical_digest(json: &[u8]) -> Result<[u8; 32], InvalidJson> {
     digest_without(json, &[])
 }
 
