@@ -29,6 +29,8 @@
 //! | `store`, `opening`, `journal` | the store, the opening of a journal with its fence, an open one |
 //! | `leftovers` | rows that were trimmed, and are taken away |
 //! | `shards` | the stores of all shards |
+//! | `membership` | which node serves which shard, decided without I/O |
+//! | `cluster` | a node of a cluster: its beats, and the engines that it opens and closes |
 //! | `statements`, `columns` | the SQL of a journal, and numbers as the tables have them |
 //! | `link`, `session`, `blocking` | statements that are repeated, one connection, the thread that waits |
 //! | `schema`, `settings` | the schema and its rights; what the settings of a server promise |
@@ -37,11 +39,13 @@
 
 mod banner;
 mod blocking;
+mod cluster;
 mod columns;
 mod database;
 mod journal;
 mod leftovers;
 mod link;
+mod membership;
 mod node_id;
 mod opening;
 mod schema;
@@ -54,6 +58,7 @@ mod store;
 mod tls;
 
 pub use banner::banner;
+pub use cluster::{ClusterNode, ClusterStatus, HostFuture, Left, MemberConfig, NodeStatus, ShardHost, ShardOwner};
 pub use database::{Database, UrlError};
 pub use node_id::{InvalidNodeId, NodeId};
 pub use schema::{Checked, SchemaError, check, init, role_script};

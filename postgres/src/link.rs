@@ -247,7 +247,8 @@ fn after(duration: Duration) -> Instant {
     sleep(duration).deadline()
 }
 
-fn now() -> Instant {
+/// The time by the timer of the runtime.
+pub(crate) fn now() -> Instant {
     after(Duration::ZERO)
 }
 

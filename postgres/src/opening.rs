@@ -1,5 +1,8 @@
 //! The opening of a journal: the fence first, and then what is there.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use eventful::engine::ShardCount;
 use eventful::journal::{Extent, OpenError, Owner, Shard, TooNew};
 use tokio_postgres::Row;
@@ -10,6 +13,7 @@ use crate::columns::{number, sequence};
 use crate::journal::{PostgresJournal, Term};
 use crate::leftovers::Leftovers;
 use crate::link::{Link, Undone};
+use crate::membership::DeadOwner;
 use crate::node_id::NodeId;
 use crate::schema;
 use crate::session::Parameters;
@@ -24,8 +28,35 @@ pub(crate) struct Claimant<'a> {
     pub(crate) shards: Option<ShardCount>,
     pub(crate) node: &'a NodeId,
     pub(crate) owner: &'a Owner,
+    /// The part of this node in a cluster, if it is a member of one.
+    pub(crate) member: Option<&'a MemberClaim>,
     pub(crate) takes_one_copy: bool,
     pub(crate) guarantee: &'a CurrentGuarantee,
+}
+
+/// The claim of a member of a cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct MemberClaim {
+    /// The URL at which others reach it.
+    pub(crate) url: String,
+    /// The owner that may be fenced.
+    pub(crate) dead: Option<DeadOwner>,
+    /// The terms of the shards that it has fenced.
+    pub(crate) terms: FencedTerms,
+}
+
+/// The last terms with which a node has fenced shards, also when an engine has opened its journal again by itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FencedTerms(Arc<Mutex<BTreeMap<Shard, i64>>>);
+
+impl FencedTerms {
+    fn note(&self, shard: Shard, term: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(shard, term);
+    }
+
+    pub(crate) fn of(&self, shard: Shard) -> Option<i64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&shard).copied()
+    }
 }
 
 /// A shard with a new owner.
@@ -112,13 +143,27 @@ async fn admit(link: &mut Link, claimant: &Claimant<'_>) -> Result<(), OpenError
 async fn fence(link: &mut Link, claimant: &Claimant<'_>) -> Result<(i64, i64), OpenError> {
     let Claimant { place, node, owner, .. } = claimant;
     let shard = number(claimant.shard);
-    let (node, words, dead) = (node.as_str(), in_words(owner), None::<&str>);
-    let parameters: Parameters<'_> =
-        &[(&shard, Type::INT2), (&node, Type::TEXT), (&words, Type::TEXT), (&dead, Type::TEXT)];
+    let node = node.as_str();
+    let (words, dead) = match claimant.member {
+        Some(MemberClaim { url, dead, .. }) => (url.clone(), dead.as_ref()),
+        None => (in_words(owner), None),
+    };
+    let (dead, beat) = (dead.map(|dead| dead.node.as_str()), dead.map(|dead| dead.beat));
+    let must_have_joined = claimant.member.is_some();
+    let parameters: Parameters<'_> = &[
+        (&shard, Type::INT2),
+        (&node, Type::TEXT),
+        (&words, Type::TEXT),
+        (&dead, Type::TEXT),
+        (&beat, Type::INT8),
+        (&must_have_joined, Type::BOOL),
+    ];
     let fence = link.run(statements::FENCE, parameters);
     let rows = fence.await.map_err(|undone| io(place, undone))?;
     if !rows.is_empty() {
-        return Ok((column(place, &rows, "term")?, column(place, &rows, "first_seq")?));
+        let term = column(place, &rows, "term")?;
+        claimant.member.into_iter().for_each(|member| member.terms.note(claimant.shard, term));
+        return Ok((term, column(place, &rows, "first_seq")?));
     }
     let owned = link.run(statements::OWNER, &[(&shard, Type::INT2)]).await.map_err(|undone| io(place, undone))?;
     if owned.is_empty() {

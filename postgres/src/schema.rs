@@ -12,10 +12,10 @@ use crate::session::{Reply, Session, reason};
 use crate::settings::{Guarantee, ServerSettings, settings_columns};
 
 /// The format of the schema that this version makes and reads.
-pub(crate) const FORMAT: i16 = 1;
+pub(crate) const FORMAT: i16 = 2;
 
 /// The scripts that bring a schema from each format to the next; the first one makes it.
-const MIGRATIONS: [&str; FORMAT as usize] = [include_str!("../sql/format-1.sql")];
+const MIGRATIONS: [&str; FORMAT as usize] = [include_str!("../sql/format-1.sql"), include_str!("../sql/format-2.sql")];
 
 /// The rights that a node needs.
 const ROLE: &str = include_str!("../sql/role.sql");

@@ -51,14 +51,17 @@ pub(crate) const APPEND: &str = concat!(
 /// Shard, sequence, bytes. Returns whether the frame there has these bytes.
 pub(crate) const IS_FRAME: &str = "SELECT body = $3 AS same FROM eventful.frame WHERE shard = $1 AND seq = $2";
 
-/// Shard, node, words, dead node. The fence of an opening: returns the term and the first sequence. Whatever
-/// the opening reads, it must read in a later statement: one that began before the fence was committed does not
-/// see the frame in flight.
+/// Shard, node, words, dead node, its beat, whether the node must have joined. The fence of an opening: returns the term and
+/// the first sequence. Whatever the opening reads, it must read in a later statement: one that began before the fence was
+/// committed does not see the frame in flight. The row of a dead node is locked: its next beat waits, and it then reads that it
+/// has lost the shard; one that came before makes it no dead node.
 pub(crate) const FENCE: &str = concat!(
     "WITH ",
     conf!(),
-    ", fence AS (UPDATE eventful.shard SET term = term + 1, owner = $2::uuid, url = $3 WHERE shard = $1 AND \
-     (owner IS NULL OR owner = $2::uuid OR owner = $4::uuid) RETURNING term, first_seq) SELECT term, first_seq, \
+    ", dead AS MATERIALIZED (SELECT node FROM eventful.node WHERE node = $4::uuid AND beat = $5 FOR UPDATE), \
+     fence AS (UPDATE eventful.shard SET term = term + 1, owner = $2::uuid, url = $3 WHERE shard = $1 AND \
+     (owner IS NULL OR owner = $2::uuid OR owner IN (SELECT node FROM dead)) AND \
+     (NOT $6 OR EXISTS (SELECT FROM eventful.node WHERE node = $2::uuid)) RETURNING term, first_seq) SELECT term, first_seq, \
      (SELECT commit_waits FROM conf) AS commit_waits FROM fence"
 );
 
@@ -141,4 +144,37 @@ pub(crate) const DELETE_PARTS: &str = concat!(
      LIMIT $5) RETURNING 1) SELECT ",
     owned!(),
     ", (SELECT count(*) FROM gone) AS gone"
+);
+
+/// Node, URL. A node joins: returns its beat, by which a process that had this identity before learns that it is superseded.
+pub(crate) const JOIN: &str = concat!(
+    "WITH ",
+    conf!(),
+    ", put AS (INSERT INTO eventful.node AS n VALUES ($1::uuid, $2, (extract(epoch FROM clock_timestamp()) * 1000000)::int8, \
+     false) ON CONFLICT (node) DO UPDATE SET url = excluded.url, leaving = false, \
+     beat = greatest(n.beat + 1000000, excluded.beat) RETURNING beat) SELECT (SELECT beat FROM put) AS beat, \
+     (SELECT commit_waits FROM conf) AS commit_waits"
+);
+
+/// Node, beat, whether it leaves. Raises its beat; returns none when another process has this identity. It may be lost with
+/// the server: then it is raised again.
+pub(crate) const BEAT: &str = concat!(
+    "WITH ",
+    loose!(),
+    ", put AS (UPDATE eventful.node SET beat = $2, leaving = $3 WHERE node = $1::uuid AND beat < $2 RETURNING beat) \
+     SELECT (SELECT beat FROM put) AS beat, (SELECT commit_waits FROM conf) AS commit_waits"
+);
+
+/// All nodes and all shards: the columns of the one are empty in the rows of the other.
+pub(crate) const CLUSTER: &str = "SELECT node::text AS node, url, beat, leaving, NULL::int2 AS shard, NULL::int8 AS term FROM \
+                                  eventful.node UNION ALL SELECT owner::text, url, NULL, NULL, shard, term FROM \
+                                  eventful.shard ORDER BY shard";
+
+/// Node, beat. A node that has closed all its shards leaves, unless another process has its identity.
+pub(crate) const LEAVE: &str = concat!(
+    "WITH ",
+    conf!(),
+    ", gone AS (DELETE FROM eventful.node WHERE node = $1::uuid AND beat <= $2 RETURNING node), \
+     free AS (UPDATE eventful.shard SET owner = NULL, url = NULL WHERE owner IN (SELECT node FROM gone)) \
+     SELECT (SELECT commit_waits FROM conf) AS commit_waits"
 );

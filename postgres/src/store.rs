@@ -10,12 +10,12 @@ use crate::database::Database;
 use crate::journal::LIMIT_BYTES;
 use crate::link::Link;
 use crate::node_id::NodeId;
-use crate::opening::{self, Claimant};
+use crate::opening::{self, Claimant, MemberClaim};
 use crate::settings::CurrentGuarantee;
 
 /// The time for which a statement is repeated, unless another one is set: the time after which a node that
 /// shows no life is taken for dead.
-const LEASE: Duration = Duration::from_secs(5);
+pub(crate) const LEASE: Duration = Duration::from_secs(5);
 
 /// The journal of one shard, in PostgreSQL.
 ///
@@ -30,6 +30,7 @@ pub struct PostgresStore {
     lease: Duration,
     takes_one_copy: bool,
     guarantee: CurrentGuarantee,
+    member: Option<MemberClaim>,
 }
 
 impl PostgresStore {
@@ -45,6 +46,7 @@ impl PostgresStore {
             lease: LEASE,
             takes_one_copy: false,
             guarantee: CurrentGuarantee::default(),
+            member: None,
         }
     }
 
@@ -68,6 +70,16 @@ impl PostgresStore {
         self
     }
 
+    /// The same journal, claimed by a member of a cluster.
+    pub(crate) fn claimed(self, member: MemberClaim) -> Self {
+        Self { member: Some(member), ..self }
+    }
+
+    /// Returns the number of its shard.
+    pub const fn shard(&self) -> Shard {
+        self.shard
+    }
+
     /// Returns what the server promises, kept up to date.
     pub fn guarantee(&self) -> CurrentGuarantee {
         self.guarantee.clone()
@@ -86,6 +98,7 @@ impl JournalStore for PostgresStore {
             shards: self.shards,
             node: &self.node,
             owner,
+            member: self.member.as_ref(),
             takes_one_copy: self.takes_one_copy,
             guarantee: &self.guarantee,
         };

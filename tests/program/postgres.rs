@@ -200,7 +200,7 @@ async fn schema_is_made_and_checked_and_rights_are_printed() {
     let (code, _, stderr) = run(&["postgres", "check", &url]).await;
     assert!(code == 1 && stderr.contains("make it with `eventful postgres init URL`"), "{stderr}");
     let (code, made, _) = run(&["postgres", "init", &url, "--shards", "4"]).await;
-    assert!(code == 0 && made.contains("format 1, 4 shards") && made.contains("promised: one copy"), "{made}");
+    assert!(code == 0 && made.contains("format 2, 4 shards") && made.contains("promised: one copy"), "{made}");
     assert_eq!(run(&["postgres", "check", &url]).await, (0, made, String::new()));
     let (code, script, _) = run(&["postgres", "role", "--name", "a \"b\" 'c'"]).await;
     assert_eq!(code, 0);

@@ -1,6 +1,7 @@
 //! Journals on servers of PostgreSQL that these tests start themselves.
 
 mod append;
+mod cluster;
 mod conformance;
 mod crash;
 mod engine;

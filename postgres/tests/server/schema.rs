@@ -14,7 +14,7 @@ const WAITS: &str = "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event 
 fn schema_that_is_made_again_keeps_what_it_has() {
     let server = PostgresServer::start();
     let made = init(&server.database(), 4).expect("a schema");
-    assert_eq!((made.format, made.shards), (1, 4));
+    assert_eq!((made.format, made.shards), (2, 4));
     assert_eq!(made.guarantee, Guarantee::OneCopy);
     assert!(made.to_string().contains("promised: one copy"), "{made}");
 
