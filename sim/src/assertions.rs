@@ -5,7 +5,7 @@
 use eventful::{
     RecordView, Status, Timestamp,
     engine::{Command, Place},
-    metrics::Gauges,
+    metrics::{Gauges, TypeStats},
 };
 
 use crate::spec::ReferenceRecord;
@@ -37,6 +37,8 @@ pub fn assert_step(sut: &mut Sut, model: &Model, step: ComparedStep) {
 pub fn assert_state(sut: &Sut, model: &Model) {
     assert_records(sut, model);
     assert_gauges(&sut.engine().gauges(), model);
+    assert_eq!(sut.engine().type_stats().iter().map(numbers).collect::<Vec<_>>(), model.type_numbers(), "by type");
+    assert_eq!(sut.engine().unmatched(), model.unmatched(), "events that no policy fits");
     assert_eq!(
         ModelCounts::of(&sut.engine().metrics()),
         model.counts(),
@@ -86,6 +88,10 @@ pub fn assert_reopened(sut: &mut Sut, now: Timestamp) {
     assert!(after.epoch > before.epoch, "the epoch rises with each opening");
     assert_eq!(after.records.len(), before.records.len(), "no record comes or goes");
     assert_eq!(sut.engine().gauges().inflight, 0, "runs of the old engine have ended");
+}
+
+fn numbers(stats: &TypeStats) -> [u64; 3] {
+    [stats.gated, stats.unstarted, stats.running]
 }
 
 fn assert_gauges(engine: &Gauges, model: &Model) {

@@ -123,6 +123,12 @@ impl Gates {
         GateCount { waiting: waiting.len(), unstarted: *unstarted, running: *running }
     }
 
+    /// Returns the number of records at the gate that opens for nothing.
+    pub(super) fn unmatched(&self) -> usize {
+        // A policy lets one through at least.
+        self.of_types.last().filter(|gate| gate.limit == 0).map_or(0, |gate| gate.waiting.len())
+    }
+
     /// Lists of what waits, in the order of the policies.
     pub(super) fn lists(&self) -> impl Iterator<Item = &List> {
         self.of_types.iter().map(|gate| &gate.waiting)

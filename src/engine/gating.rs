@@ -314,6 +314,11 @@ impl Engine {
             .collect()
     }
 
+    /// Returns the number of events that wait because no type policy fits them.
+    pub fn unmatched(&self) -> u64 {
+        self.gates.unmatched() as u64
+    }
+
     /// Says why a record waits at the gate of its group.
     pub(super) fn explain_grouped(&self, now: Timestamp, group: GroupId) -> String {
         let (name, count) = (self.groups.name(group), self.groups.count(group));

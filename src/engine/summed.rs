@@ -1,6 +1,6 @@
 //! The metrics of several engines, as those of one.
 
-use super::metrics::{FactCounters, Gauges, Histogram, Histograms, Metrics, Tallies};
+use super::metrics::{FactCounters, Gauges, Histogram, Histograms, Metrics, Tallies, TypeStats};
 use super::time::earlier;
 
 impl Metrics {
@@ -24,6 +24,17 @@ impl FactCounters {
         self.started += started;
         add_each(&mut self.finished, finished);
         add_each(&mut self.forgotten, forgotten);
+    }
+}
+
+impl TypeStats {
+    /// Adds the numbers of the same policy in another engine, and the part of the limit that this one has.
+    pub fn add(&mut self, other: &Self) {
+        let Self { pattern: _, concurrency, gated, unstarted, running } = other;
+        self.concurrency = self.concurrency.zip(*concurrency).map(|(one, other)| one + other);
+        self.gated += gated;
+        self.unstarted += unstarted;
+        self.running += running;
     }
 }
 

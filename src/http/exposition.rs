@@ -1,6 +1,7 @@
 //! The numbers, as Prometheus text (format 0.0.4), as OpenMetrics text (1.0) and as JSON.
 
 use core::fmt::{self, Write as _};
+use std::borrow::Cow;
 use std::format;
 use std::string::{String, ToString as _};
 use std::sync::Arc;
@@ -104,9 +105,20 @@ fn write_family(
     match numbers {
         MetricNumbers::Counter(number) | MetricNumbers::Gauge(number) => writeln!(out, "eventful_{name} {number}"),
         MetricNumbers::Counters(label, rows) | MetricNumbers::Gauges(label, rows) => {
-            rows.iter().try_for_each(|(value, number)| writeln!(out, "eventful_{name}{{{label}=\"{value}\"}} {number}"))
+            rows.iter().try_for_each(|(value, number)| {
+                let value = escaped(value);
+                writeln!(out, "eventful_{name}{{{label}=\"{value}\"}} {number}")
+            })
         }
         MetricNumbers::Histogram(histogram) => write_histogram(name, histogram, form, out),
+    }
+}
+
+/// The value of a label as both forms write it.
+fn escaped(value: &str) -> Cow<'_, str> {
+    match value.contains(['\\', '"', '\n']) {
+        true => value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").into(),
+        false => value.into(),
     }
 }
 

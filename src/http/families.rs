@@ -4,7 +4,7 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::engine::{
-    EnqueueFailure, FactCounters, Histogram, Phase, RejectReason, Status, SweptReason, facts::AttemptEnd,
+    EnqueueFailure, FactCounters, Histogram, Phase, RejectReason, Status, SweptReason, TypeStats, facts::AttemptEnd,
 };
 use crate::node::{JournalState, Stats};
 
@@ -38,6 +38,7 @@ pub(super) fn families<'a>(stats: &'a Stats, targets: &'a [TargetState]) -> Vec<
     let mut families = facts(stats);
     families.extend(tallies(stats));
     families.extend(gauges(stats));
+    families.extend(of_types(stats));
     families.extend(adapter(stats));
     families.extend(journal(stats));
     families.extend(of_targets(targets));
@@ -172,6 +173,27 @@ fn journal(stats: &Stats) -> Vec<MetricFamily<'_>> {
         ),
         family("journal_state", "1 for the state that the journal is in.", Gauges("state", states)),
         family("journal_reopenings_total", "Times that it was opened again.", Counter(stats.journal_reopenings)),
+    ]
+}
+
+/// Without type policies there are no numbers of any.
+fn of_types(stats: &Stats) -> Vec<MetricFamily<'_>> {
+    let Stats { types, unmatched, .. } = stats;
+    if types.is_empty() {
+        return Vec::new();
+    }
+    let each = |number: fn(&TypeStats) -> u64| {
+        Gauges("type", types.iter().map(|policy| (policy.pattern.as_str(), number(policy))).collect())
+    };
+    vec![
+        family(
+            "type_gated",
+            "Records that are due and wait for the limit of their type, by policy.",
+            each(|of| of.gated),
+        ),
+        family("type_next", "Records that may start and have not, by type policy.", each(|of| of.unstarted)),
+        family("type_running", "Runs in flight, by type policy.", each(|of| of.running)),
+        family("unmatched", "Records that wait because no type policy fits them.", Gauge(*unmatched)),
     ]
 }
 

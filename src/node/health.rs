@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Node;
 use super::journal_state::JournalState;
 use super::unavailable::Unavailable;
-use crate::engine::{GroupName, Metrics, Phase, Timestamp};
+use crate::engine::{GroupName, Metrics, Phase, Timestamp, TypeStats};
 use alloc::vec::Vec;
 
 /// The engine's metrics, and what the node adds.
@@ -56,6 +56,10 @@ pub struct Stats {
     pub paused: bool,
     /// The groups of which an operator has stopped the start of new runs, in the order of their names.
     pub paused_groups: Vec<GroupName>,
+    /// The events of each type policy, in the order in which the policies were added.
+    pub types: Vec<TypeStats>,
+    /// Events that wait because no type policy fits them.
+    pub unmatched: u64,
     /// True if new events are refused because failed ones have more than `max_failed_bytes`.
     pub full_of_failures: bool,
 }
@@ -136,6 +140,8 @@ impl Node {
             phase: self.engine.phase(),
             paused: self.engine.is_paused(),
             paused_groups: self.engine.paused_groups().cloned().collect(),
+            types: self.engine.type_stats(),
+            unmatched: self.engine.unmatched(),
             full_of_failures: self.engine.is_full_of_failures(),
         })
     }

@@ -32,6 +32,8 @@ impl Stats {
             phase,
             paused,
             paused_groups,
+            types,
+            unmatched,
             full_of_failures,
         } = other;
         self.engine.add(engine);
@@ -57,6 +59,9 @@ impl Stats {
         self.paused_groups.extend_from_slice(paused_groups);
         self.paused_groups.sort_unstable();
         self.paused_groups.dedup();
+        // Nodes that share a configuration have the same policies in the same order.
+        self.types.iter_mut().zip(types).for_each(|(sum, other)| sum.add(other));
+        self.unmatched += unmatched;
         self.full_of_failures |= full_of_failures;
     }
 }
@@ -112,7 +117,7 @@ const fn earlier(one: Phase, other: Phase) -> Phase {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Config, Engine, Event, GroupName, Output, Timestamp};
+    use crate::engine::{Config, Engine, Event, GroupName, Output, Timestamp, TypePolicy, TypeStats, Unmatched};
     use crate::node::Node;
     use core::time::Duration;
 
@@ -135,6 +140,33 @@ mod tests {
         sum.add(&stats(3));
         assert_eq!((sum.engine.facts.accepted, sum.channel_depth, sum.permits_free), (5, 5, 128));
         assert_eq!((sum.journal, sum.journal_room_bytes), (None, None));
+    }
+
+    #[test]
+    fn numbers_of_each_policy_are_summed() {
+        let mut config = Config::default();
+        config.types.add("a", TypePolicy::new().with_concurrency(2)).expect("a policy");
+        config.types.add("b", TypePolicy::new()).expect("a policy");
+        config.unmatched = Unmatched::Wait;
+        let stats = |events: &[&str]| {
+            let mut out = Output::new();
+            let engine = Engine::new(config.clone(), NOW, &mut out).expect("a valid configuration");
+            let mut node = Node::in_memory(NOW, engine, out);
+            for (number, kind) in events.iter().enumerate() {
+                let event = Event::with_id(&alloc::format!("event-{number}"), "").expect("an event");
+                let event = event.with_type(kind).expect("a short type");
+                node.submit(NOW, event).expect("it is ready").value.expect("room");
+            }
+            node.stats(NOW, Duration::ZERO).expect("a sound node")
+        };
+        let mut sum = stats(&["a", "a", "a", "c"]);
+        sum.add(&stats(&["a", "b", "c"]));
+        let numbers = |of: &TypeStats| (of.concurrency, of.gated, of.unstarted, of.running);
+        assert_eq!(
+            sum.types.iter().map(numbers).collect::<alloc::vec::Vec<_>>(),
+            [(Some(4), 1, 3, 0), (None, 0, 1, 0)]
+        );
+        assert_eq!(sum.unmatched, 2);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Numbers and health.
 
 use crate::server::TestServer;
-use serde_json::Value;
+use eventful::{Config, TypePolicy, Unmatched};
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn stats_and_metrics_and_a_recount_of_the_records_agree() {
@@ -23,6 +24,33 @@ async fn stats_and_metrics_and_a_recount_of_the_records_agree() {
         let page = server.get(&format!("/v1/events?status={status}")).await.json();
         assert_eq!(page["records"].as_array().map(Vec::len), stats["records"][status].as_u64().map(|n| n as usize));
     }
+}
+
+#[tokio::test]
+async fn events_of_each_type_policy_are_counted() {
+    let mut config = Config::default();
+    let limited = TypePolicy::new().with_concurrency(2);
+    config.types.add("hung\\\"*", limited).expect("a policy");
+    config.types.add("mail", TypePolicy::new()).expect("a policy");
+    config.unmatched = Unmatched::Wait;
+    let server = TestServer::start(config).await;
+    assert_eq!(server.get("/v1/stats").await.json()["type_running"], json!({"hung\\\"*": 0, "mail": 0}));
+    for id in ["hung", "hung-2", "hung-3", "hung-4", "hung-5"] {
+        server.envelope(&json!({"id": id, "type": "hung\\\"1"}).to_string()).await;
+    }
+    server.envelope(r#"{"id":"a","type":"mail"}"#).await;
+    server.envelope(r#"{"id":"b"}"#).await;
+    server.envelope(r#"{"id":"c","type":"fax"}"#).await;
+    server.until("a", "completed").await;
+    server.until("hung", "processing").await;
+    server.until("hung-2", "processing").await;
+    let stats = server.get("/v1/stats").await.json();
+    assert_eq!(stats["type_gated"], json!({"hung\\\"*": 3, "mail": 0}));
+    assert_eq!(stats["type_running"], json!({"hung\\\"*": 2, "mail": 0}));
+    assert_eq!(stats["type_next"], json!({"hung\\\"*": 0, "mail": 0}));
+    assert_eq!((&stats["unmatched"], &stats["gated"]), (&2.into(), &5.into()));
+    let metrics = server.get("/metrics").await.body;
+    assert!(metrics.contains("eventful_type_gated{type=\"hung\\\\\\\"*\"} 3"), "{metrics}");
 }
 
 #[tokio::test]

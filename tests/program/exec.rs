@@ -20,6 +20,18 @@ async fn the_exit_code_decides() {
 }
 
 #[tokio::test]
+async fn event_that_no_policy_fits_fails_where_that_is_chosen() {
+    let policy = ["--type", "mail:attempts=1", "--unmatched", "fail"];
+    let server = ServerChild::start(&[&["--exec", "exit 0"], &policy[..]].concat()).await;
+    server.submit("a", "/v1/events?type=fax", "x").await;
+    server.submit("b", "/v1/events?type=mail", "x").await;
+    server.until("/v1/events/b", "completed").await;
+    let record = server.until("/v1/events/a", "failed").await;
+    let error = record["last_error"].as_str().expect("an error");
+    assert!(error.starts_with("no policy fits type \"fax\""), "{error}");
+}
+
+#[tokio::test]
 async fn the_command_gets_the_payload_and_the_facts() {
     let facts = r#"test "$EVENTFUL_ID $EVENTFUL_SOURCE $EVENTFUL_TYPE $EVENTFUL_ATTEMPT" = "a shop order 1""#;
     let form = r#"test "$EVENTFUL_CONTENT_TYPE $EVENTFUL_CONTENT_ENCODING" = "text/plain gzip""#;

@@ -34,6 +34,9 @@ async fn a_mistake_says_what_to_do_and_exits_with_2() {
         (&["serve", "--max-event-bytes", "2000", "--max-bytes", "1000"], "raise max_bytes"),
         (&["serve", "--body-timeout", "0s"], "write a longer time"),
         (&["serve", "--allow-host", "events.example:80"], "without a port"),
+        (&["serve", "--unmatched", "wait"], "add one to types"),
+        (&["serve", "--unmatched", "fail"], "add one with --type"),
+        (&["serve", "--unmatched", "run"], "default, wait, fail"),
         (&["dance"], "unrecognized subcommand"),
     ] {
         let (code, _, stderr) = run(args).await;

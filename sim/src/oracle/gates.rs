@@ -1,5 +1,5 @@
 //! P5: no more events of a type run at one time than its policy allows; an event without a policy waits if the
-//! configuration says so.
+//! configuration says so. P7: the numbers of each policy agree with the totals.
 
 use eventful::{
     Config,
@@ -7,8 +7,9 @@ use eventful::{
 };
 
 use super::Observation;
+use super::metrics::same;
 use crate::failure::{Broken, holds};
-use crate::spec::{ReferenceState, gate_of};
+use crate::spec::{ReferenceState, gate_of, policy_of};
 
 /// Checks a fact, after it was applied to `expected`.
 pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>, fact: &Fact) -> Result<(), Broken> {
@@ -44,6 +45,45 @@ pub(super) fn judge_waiting(expected: &ReferenceState, seen: &Observation<'_>) -
         );
         Broken::new("gates", 1, what)
     })
+}
+
+/// Checks the numbers of each policy: runs by a recount, the rest by the events of the policy that wait, and their sums
+/// by the totals.
+pub(super) fn judge_stats(expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
+    if seen.config.types.is_empty() {
+        return Ok(());
+    }
+    let (stats, unmatched) = (seen.engine.type_stats(), seen.engine.unmatched());
+    let patterns = seen.config.types.iter().map(|(pattern, _)| pattern);
+    same("policies with numbers", stats.iter().map(|of| of.pattern.clone()).collect(), patterns.collect::<Vec<_>>())?;
+    for (number, of) in stats.iter().enumerate() {
+        same("runs of a policy", of.running, running(expected, seen.config, number) as u64)?;
+        let waiting = waiting(expected, seen, number);
+        holds(of.gated + of.unstarted <= waiting, || wrong(format!("{of:?}, but {waiting} of its events wait")))?;
+    }
+    let gated = stats.iter().map(|of| of.gated).sum::<u64>() + unmatched;
+    let is_all = has_groups(expected) || gated == seen.gauges.gated;
+    holds(gated <= seen.gauges.gated && is_all, || {
+        wrong(format!("{gated} events wait for policies, of {} that wait at gates", seen.gauges.gated))
+    })?;
+    let unstarted = stats.iter().map(|of| of.unstarted).sum::<u64>();
+    let plain = waiting(expected, seen, usize::MAX);
+    let past = seen.gauges.line + seen.gauges.queued;
+    holds((unstarted..=unstarted + plain).contains(&past), || {
+        wrong(format!("{unstarted} events with a policy and at most {plain} without may start, but {past} may"))
+    })
+}
+
+/// Returns how many events wait of this policy, or of none when there is none of this number.
+fn waiting(expected: &ReferenceState, seen: &Observation<'_>, number: usize) -> u64 {
+    let number = Some(number).filter(|number| *number < usize::MAX);
+    let waiting = expected.all().filter(|(_, record)| record.stage.eligible_at().is_some_and(|at| at <= seen.now));
+    let of = |event_type| policy_of(seen.config, event_type).map(|(of, _)| of);
+    waiting.filter(|(_, record)| of(record.event.event_type()) == number).count() as u64
+}
+
+fn wrong(what: String) -> Broken {
+    Broken::new("gates", 7, what)
 }
 
 fn has_groups(expected: &ReferenceState) -> bool {

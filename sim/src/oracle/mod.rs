@@ -237,6 +237,7 @@ impl Oracles {
         self.shutdown.count(&self.expected, seen.said);
         dropped::judge(&self.expected, seen, failed_before)?;
         gates::judge_waiting(&self.expected, seen)?;
+        gates::judge_stats(&self.expected, seen)?;
         groups::judge_places(&self.expected, seen)?;
         admission::judge(&self.expected, seen)?;
         follow_ups::judge(&self.expected, seen)?;

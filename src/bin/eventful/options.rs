@@ -21,7 +21,7 @@ use crate::settings::tables::FileTables;
 use crate::shell::ShellCommand;
 use crate::spans;
 use crate::tuning::TuningOptions;
-use crate::types::TypeFlag;
+use crate::types::{TypeFlag, UnmatchedFlag};
 use crate::unrepeated::Unrepeated;
 use crate::url::HttpUrl;
 
@@ -193,6 +193,9 @@ pub(crate) struct ServeOptions {
     /// attempts, backoff, backoff-cap, timeout and lifetime. Can be given more than once
     #[arg(long = "type", env = "EVENTFUL_TYPES", value_delimiter = ';', value_parser = TypeFlag::parse, value_name = "PATTERN:SETTINGS")]
     types: Vec<TypeFlag>,
+    /// The fate of events whose type no policy fits, and of those without type
+    #[arg(long, env = "EVENTFUL_UNMATCHED", value_enum, default_value_t = UnmatchedFlag::default(), value_name = "FATE")]
+    pub(crate) unmatched: UnmatchedFlag,
     /// A policy for the groups that a pattern fits, 'account/*:order=fifo' or 'tenant/*:concurrency=4'. Can be given more than
     /// once
     #[arg(long = "group", env = "EVENTFUL_GROUPS", value_delimiter = ';', value_parser = GroupFlag::parse, value_name = "PATTERN:SETTINGS")]

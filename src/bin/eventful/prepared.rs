@@ -46,7 +46,8 @@ impl Prepared {
     pub(crate) fn new(options: &ServeOptions) -> Result<Self, Invalid> {
         #[cfg(feature = "postgres")]
         options.postgres.place().map_err(Invalid::of)?;
-        let config = options.config().map_err(Invalid::of)?;
+        let mut config = options.config().map_err(Invalid::of)?;
+        options.unmatched.set(&mut config).map_err(Invalid::of)?;
         config.validate().map_err(Invalid::of)?;
         let tables = &options.tables;
         let mut front = options.front();

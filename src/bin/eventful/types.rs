@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
 use eventful::engine::{InvalidPolicy, TypePolicies};
-use eventful::{Backoff, Config, TypePolicy};
+use eventful::{Backoff, Config, Event, Failure, TypePolicy, Unmatched};
 
 use crate::spans;
 
@@ -14,6 +15,51 @@ pub(crate) struct TypeFlag {
     policy: TypePolicy,
     backoff: Option<Duration>,
     backoff_cap: Option<Duration>,
+}
+
+/// The fate of events whose type no policy fits: a value of `--unmatched`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum UnmatchedFlag {
+    /// Handled as all others, without limits of a type
+    #[default]
+    Default,
+    /// Kept until a server is started with a policy for them, or an operator discards them
+    Wait,
+    /// Failed when their turn comes; they can be redriven
+    Fail,
+}
+
+impl UnmatchedFlag {
+    /// Sets the fate in a configuration that has all its policies.
+    ///
+    /// # Errors
+    ///
+    /// Without a policy every event would fail.
+    pub(crate) fn set(self, config: &mut Config) -> Result<(), String> {
+        if self == Self::Wait {
+            config.unmatched = Unmatched::Wait;
+        }
+        match self == Self::Fail && config.types.is_empty() {
+            true => Err("unmatched is fail, and without a policy every event would fail: add one with --type".into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Fails an event that no policy fits, when it is to.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`]
+    pub(crate) fn refuse(self, event: &Event, types: &TypePolicies) -> Result<(), Failure> {
+        match event.event_type() {
+            _ if self != Self::Fail => Ok(()),
+            Some(event_type) if types.find(event_type).is_some() => Ok(()),
+            Some(event_type) => Err(Failure::permanent(format_args!(
+                "no policy fits type {event_type:?}, and such events fail: add one with --type, then redrive the event"
+            ))),
+            None => Err(Failure::permanent("the event has no type, and events that no policy fits fail: discard it")),
+        }
+    }
 }
 
 /// The settings of a policy.
@@ -73,6 +119,27 @@ impl TypeFlag {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn event_that_no_policy_fits_fails_where_that_is_chosen() {
+        let mut config = Config::default();
+        assert_eq!(UnmatchedFlag::Default.set(&mut config), Ok(()));
+        assert!(UnmatchedFlag::Fail.set(&mut config).is_err_and(|error| error.contains("add one with --type")));
+        TypeFlag::parse("mail:attempts=2").expect("a policy").add_to(&mut config).expect("it is the first");
+        assert_eq!(UnmatchedFlag::Fail.set(&mut config), Ok(()));
+        assert_eq!(config.unmatched, Unmatched::Run, "they start, and the handler fails them");
+
+        let plain = Event::with_id("a", "").expect("an event");
+        let typed = |name| plain.clone().with_type(name).expect("a short type");
+        let types = config.types.clone();
+        let refuse = |flag: UnmatchedFlag, event: &Event| flag.refuse(event, &types).map_err(|why| why.to_string());
+        assert_eq!(refuse(UnmatchedFlag::Fail, &typed("mail")), Ok(()));
+        assert!(refuse(UnmatchedFlag::Fail, &typed("fax")).is_err_and(|error| error.contains("fits type \"fax\"")));
+        assert!(refuse(UnmatchedFlag::Fail, &plain).is_err_and(|error| error.contains("has no type")));
+        assert_eq!(refuse(UnmatchedFlag::Default, &plain), Ok(()));
+        UnmatchedFlag::Wait.set(&mut config).expect("there is a policy");
+        assert_eq!((config.unmatched, refuse(UnmatchedFlag::Wait, &plain)), (Unmatched::Wait, Ok(())));
+    }
 
     #[test]
     fn flag_sets_every_part_of_a_policy() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use eventful::{
     Status,
     engine::{EnqueueFailure, Phase, facts::AttemptEnd},
-    metrics::{Histogram, Metrics, RejectReason, Stats, SweptReason},
+    metrics::{Histogram, Metrics, RejectReason, Stats, SweptReason, TypeStats},
 };
 use serde_json::Value;
 
@@ -18,6 +18,15 @@ type Samples = BTreeMap<String, f64>;
 
 /// The states of a journal, as the `state` label has them.
 const STATES: [&str; 6] = ["working", "stalled", "full", "unreachable", "reopening", "down"];
+
+/// A number of a type policy, with its name.
+type TypeNumber = (&'static str, fn(&TypeStats) -> u64);
+
+const TYPE_NUMBERS: [TypeNumber; 3] = [
+    ("type_gated", |policy| policy.gated),
+    ("type_next", |policy| policy.unstarted),
+    ("type_running", |policy| policy.running),
+];
 
 /// Checks the numbers as JSON. `stats` are those before the request, and after.
 pub(in crate::network) fn as_json(body: &[u8], stats: [&Stats; 2]) -> OracleResult {
@@ -157,6 +166,9 @@ fn samples(stats: &Stats) -> Samples {
     rows("records", &mut Status::ALL.iter().map(|status| (status.as_str(), gauges.records(*status))));
     let phases = [("running", Phase::Running), ("draining", Phase::Draining), ("stopped", Phase::Stopped)];
     rows("phase", &mut phases.iter().map(|(name, phase)| (*name, u64::from(stats.phase == *phase))));
+    for (name, number) in TYPE_NUMBERS {
+        rows(name, &mut stats.types.iter().map(|policy| (policy.pattern.as_str(), number(policy))));
+    }
     if let (Some(room), Some(state)) = (stats.journal_room_bytes, stats.journal) {
         rows("journal_state", &mut STATES.iter().map(|name| (*name, u64::from(*name == variant(&state, '_')))));
         let journal = [
@@ -168,6 +180,9 @@ fn samples(stats: &Stats) -> Samples {
             ("journal_reopenings_total", stats.journal_reopenings),
         ];
         samples.extend(journal.map(|(name, number)| (name.to_owned(), number as f64)));
+    }
+    if !stats.types.is_empty() {
+        samples.insert("unmatched".to_owned(), stats.unmatched as f64);
     }
     samples.extend(durations("queue_time_seconds", &histograms.queue_time));
     samples.extend(durations("processing_time_seconds", &histograms.processing_time));
@@ -195,6 +210,7 @@ fn labelled(name: &str, value: &str) -> String {
         "attempts_finished_total" => "outcome",
         "events_rejected_total" | "enqueue_failures_total" | "swept_total" => "reason",
         "phase" => "phase",
+        "type_gated" | "type_next" | "type_running" => "type",
         "journal_state" => "state",
         _ => "le",
     };
@@ -214,7 +230,7 @@ mod tests {
     use eventful::{Attempt, Event, Eventful, Failure};
 
     /// The fields that are compared here, those inside of the engine's metrics among them.
-    const COMPARED: [&str; 52] = [
+    const COMPARED: [&str; 54] = [
         "engine",
         "facts",
         "accepted",
@@ -266,6 +282,8 @@ mod tests {
         "phase",
         "paused",
         "paused_groups",
+        "types",
+        "unmatched",
         "full_of_failures",
     ];
 

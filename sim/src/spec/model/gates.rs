@@ -160,6 +160,32 @@ impl Model {
         self.past(gate) < limit
     }
 
+    /// Returns the numbers of events that wait at the gate of each policy, that are past it and have not started, and that
+    /// run.
+    pub fn type_numbers(&self) -> Vec<[u64; 3]> {
+        let count = |events: &mut dyn Iterator<Item = EventNumber>, gate| {
+            events.filter(|event| self.gate(*event) == Some(gate)).count() as u64
+        };
+        let numbers = 0..self.config().types.iter().count();
+        let queued = self.queued();
+        numbers
+            .map(|gate| {
+                let gated = count(&mut self.gated.iter().copied(), gate);
+                let unstarted = count(&mut self.line.iter().chain(&queued).copied(), gate);
+                [gated, unstarted, count(&mut self.expected.inflight.iter().map(|(_, event)| *event), gate)]
+            })
+            .collect()
+    }
+
+    /// Returns the number of events that wait because no policy fits them.
+    pub fn unmatched(&self) -> u64 {
+        self.gated.iter().filter(|event| self.is_alone(**event)).count() as u64
+    }
+
+    fn gate(&self, event: EventNumber) -> Option<usize> {
+        gate_of(self.config(), &self.known(event).event).map(|(gate, _)| gate)
+    }
+
     /// Returns the number of events past a gate: in the line, in the channel, or running.
     fn past(&self, gate: usize) -> usize {
         let queued = self.queued();
