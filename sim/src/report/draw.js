@@ -28,7 +28,7 @@ function draw() {
   }
   drawGround(width);
   drawAxis();
-  drawWindows();
+  drawOutages();
   attempts.forEach(drawAttempt);
   entries.forEach(drawEntry);
   drawFlags();
@@ -78,23 +78,23 @@ function drawAxis() {
   }
 }
 
-// Windows of a lane may overlap; a name that has no room is left out.
-function drawWindows() {
+// Outages of a lane may overlap; a name that has no room is left out.
+function drawOutages() {
   const room = lanes.map(() => 0);
-  windows.forEach((window) => drawWindow(window, room));
+  outages.forEach((outage) => drawOutage(outage, room));
 }
 
-function drawWindow(window, room) {
+function drawOutage(outage, room) {
   const { xs } = view;
-  const from = xs[window.begin];
-  const to = window.end < xs.length ? xs[window.end] : xs[xs.length - 1] + 14;
-  for (const lane of window.lanes) {
+  const from = xs[outage.begin];
+  const to = outage.end < xs.length ? xs[outage.end] : xs[xs.length - 1] + 14;
+  for (const lane of outage.lanes) {
     const y = middles[lane];
-    element(drawing, "rect", { class: "window", x: from, y: y - 13, width: Math.max(to - from, 4), height: 26 });
-    const width = window.name.length * 6;
+    element(drawing, "rect", { class: "outage", x: from, y: y - 13, width: Math.max(to - from, 4), height: 26 });
+    const width = outage.name.length * 6;
     if (to - from > width && from >= room[lane]) {
       room[lane] = from + width + 6;
-      element(drawing, "text", { class: "window-name halo", x: from + 3, y: y - 4 }, window.name);
+      element(drawing, "text", { class: "outage-name halo", x: from + 3, y: y - 4 }, outage.name);
     }
   }
 }

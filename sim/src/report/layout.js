@@ -1,7 +1,7 @@
 // Where everything stands. One column for each entry, in order; the columns of a step stand close together.
 
 const run = JSON.parse(document.getElementById("run").textContent);
-const { lanes, entries, attempts, windows } = run;
+const { lanes, entries, attempts, outages } = run;
 const broken = run.broken ?? -1;
 
 const AXIS_HEIGHT = 38;

@@ -2,7 +2,7 @@
 //!
 //! | file | part |
 //! |---|---|
-//! | `picture` | the data to draw: lanes, entries, attempts, windows of faults |
+//! | `picture` | the data to draw: lanes, entries, attempts, outages |
 //! | `page` | the parts that are plain HTML: headline, table of steps, scenario |
 //! | `text` | escapes |
 //! | `page.html`, `page.css` | the page around it |

@@ -11,7 +11,7 @@ pub(super) struct Picture<'t> {
     pub(super) lanes: Vec<DrawnLane>,
     pub(super) entries: Vec<DrawnEntry<'t>>,
     pub(super) attempts: Vec<AttemptBar>,
-    pub(super) windows: Vec<OutageBand>,
+    pub(super) outages: Vec<OutageBand>,
     pub(super) broken: Option<usize>,
 }
 
@@ -68,7 +68,7 @@ impl<'t> Picture<'t> {
         let entries = &trace.entries;
         Self {
             attempts: attempts(entries, &place),
-            windows: windows(spans, entries, &lanes),
+            outages: outages(spans, entries, &lanes),
             broken: entries.iter().position(|entry| entry.what == What::Broken),
             entries: entries.iter().map(|entry| DrawnEntry::of(entry, &place)).collect(),
             lanes: lanes.iter().map(|lane| DrawnLane { name: name(*lane), kind: kind(*lane) }).collect(),
@@ -151,9 +151,9 @@ fn attempts(entries: &[TraceEntry], place: &impl Fn(Lane) -> usize) -> Vec<Attem
     begins.map(attempt).collect()
 }
 
-fn windows(spans: &[OutageSpan], entries: &[TraceEntry], lanes: &[Lane]) -> Vec<OutageBand> {
+fn outages(spans: &[OutageSpan], entries: &[TraceEntry], lanes: &[Lane]) -> Vec<OutageBand> {
     let mut begun: Vec<usize> = Vec::new();
-    let mut windows = Vec::new();
+    let mut outages = Vec::new();
     for OutageSpan { note, lasts, name, parts } in spans {
         let is_it = |(at, entry): &(usize, &TraceEntry)| {
             entry.what == What::Fault && entry.note == *note && !begun.contains(at)
@@ -164,7 +164,7 @@ fn windows(spans: &[OutageSpan], entries: &[TraceEntry], lanes: &[Lane]) -> Vec<
         let end = entries.iter().position(|entry| entry.at >= ends_at).unwrap_or(entries.len());
         let disturbed = |lane: Lane| parts.iter().any(|part| *part == kind(lane) || *part == self::name(lane));
         let places = (0..lanes.len()).filter(|place| disturbed(lanes[*place])).collect();
-        windows.push(OutageBand { lanes: places, begin, end: end.max(begin), name: (*name).to_owned() });
+        outages.push(OutageBand { lanes: places, begin, end: end.max(begin), name: (*name).to_owned() });
     }
-    windows
+    outages
 }
