@@ -505,10 +505,8 @@ async fn relaxed_start_does_not_wait_for_the_journal() {
         eventful.submit(event("a")).await.expect("room");
         until_time("the handler is called", || gate.came() == 1).await;
         let on_disk = disk.status("a").expect("it was acknowledged");
-        match starts {
-            StartDurability::Synced => assert_eq!(on_disk, Status::Processing),
-            StartDurability::Relaxed => assert!(matches!(on_disk, Status::Received | Status::Processing)),
-        }
+        let may_be_unstarted = starts == StartDurability::Relaxed && on_disk == Status::Received;
+        assert!(may_be_unstarted || on_disk == Status::Processing, "{starts:?}: {on_disk}");
     }
 }
 

@@ -187,7 +187,7 @@ async fn handler_that_ignores_cancellation_is_stale_and_keeps_permit() {
     assert_eq!(stats(&eventful).permits_free, 0);
 
     let_go.send(()).expect("the handler listens");
-    until("the handler continues", || beats.try_recv() == Ok(Some(Err(Stale)))).await;
+    until("the handler continues", || matches!(beats.try_recv(), Ok(Some(Err(Stale { .. }))))).await;
     until_at_rest(&eventful).await;
     assert_eq!(status(&eventful, "a"), Some(Status::FailedRetry));
     assert!(stats(&eventful).engine.tallies.outcomes_stale >= 1);

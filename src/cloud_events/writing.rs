@@ -84,6 +84,7 @@ pub fn structured(event: &Event) -> String {
         object.add_text("datacontenttype", content_type);
     }
     match (content_type, str::from_utf8(payload)) {
+        // No data is no member: an empty text would be data.
         _ if payload.is_empty() => {}
         (Some(json), Ok(text)) if is_json(json) && serde_json::from_str::<&RawValue>(text).is_ok() => {
             object.add("data", text);
@@ -91,6 +92,7 @@ pub fn structured(event: &Event) -> String {
         (_, Ok(text)) if event.content_type().is_some_and(|it| !is_json(it)) && event.content_encoding().is_none() => {
             object.add_text("data", text);
         }
+        // As a string, broken JSON would come back as a JSON text, and encoded data as a plain one.
         _ => object.add_text("data_base64", &base64::encode(payload)),
     }
     object.0 + "}"

@@ -41,6 +41,7 @@ impl Backoff {
 
     /// Microseconds.
     fn without_jitter(&self, charged: u32) -> u64 {
+        // What has 64 bits and is shifted by 63 fits into 128.
         let doublings = charged.saturating_sub(1).min(63);
         let grown = u128::from(micros(self.base)) << doublings;
         u64::try_from(grown).unwrap_or(u64::MAX).min(micros(self.cap))
@@ -49,6 +50,7 @@ impl Backoff {
 
 /// A number that every machine draws alike for the same seed, key and attempt.
 fn chance(seed: u64, key: &Key, attempt: u32) -> u64 {
+    // The second half of the key is a constant ("jitter"), so that no other hash of this seed shows what is drawn.
     let mut hasher = SipHasher13::new_with_keys(seed, 0x6a69_7474_6572);
     key.hash(&mut hasher);
     hasher.write(&attempt.to_le_bytes());

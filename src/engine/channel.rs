@@ -79,7 +79,7 @@ impl Engine {
         }
     }
 
-    /// An eligible record goes behind all that wait as it does: at its gate, or in the line when it has none.
+    /// Puts an eligible record behind all that wait as it does: at its gate, or in the line when it has none.
     pub(super) fn join_tail(&mut self, slot: Slot) {
         match self.state.store.live[slot].group {
             None => self.pass_group(slot),
@@ -104,7 +104,7 @@ impl Engine {
         self.put(slot, Place::Delayed);
     }
 
-    /// A delayed record is due.
+    /// Takes a delayed record that is due to where it waits next.
     pub(super) fn come_due(&mut self, slot: Slot) {
         self.leave_place(slot);
         self.join_tail(slot);
@@ -112,7 +112,7 @@ impl Engine {
 
     /// Takes a waiting record out of its place. The caller puts it elsewhere, or ends it.
     pub(super) fn leave_place(&mut self, slot: Slot) {
-        let LiveState::Waiting(waiting) = self.state.store.live[slot].stage else { return };
+        let LiveState::Waiting(waiting) = self.state.store.live[slot].state else { return };
         match waiting.place {
             Some(Place::Delayed) => self.delayed.remove(waiting.eligible_at, waiting.delayed_as),
             Some(Place::Gated(gate)) => self.leave_gate(slot, gate),

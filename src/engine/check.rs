@@ -35,7 +35,7 @@ impl Engine {
     pub fn check(&self) -> Result<(), Violation> {
         let mut recount = Recount::default();
         for (slot, record) in self.state.store.live.iter() {
-            self.check_record(Location::Live(slot), record.event.key(), record.stage.status(), &mut recount)?;
+            self.check_record(Location::Live(slot), record.event.key(), record.state.status(), &mut recount)?;
             self.check_live(slot, record, &mut recount)?;
         }
         for (id, tombstone) in self.state.store.tombstones() {
@@ -68,7 +68,7 @@ impl Engine {
     }
 
     fn check_live(&self, slot: Slot, record: &LiveRecord, recount: &mut Recount) -> Result<(), Violation> {
-        match record.stage {
+        match record.state {
             LiveState::Failed { at, .. } => {
                 recount.gauges.failed_bytes += record.kept_bytes() as u64;
                 recount.gauges.oldest_failed = earlier(recount.gauges.oldest_failed, Some(at));
@@ -80,19 +80,20 @@ impl Engine {
             }
         }
         let group = record.group.map(|group| self.groups.name(group));
-        let is_pending = record.stage.status() != Status::Failed;
+        let is_pending = record.state.status() != Status::Failed;
         let due = record.event.group().filter(|name| is_pending || self.config.groups.of(name).halts());
         same("a record's group", &group, &due)?;
         same("a record's type policy", &record.policy, &self.policy_of(&record.event))?;
         if let Some(gate) = record.policy {
+            // As far as there are records: behind the last policy there is a gate of events without one.
             recount.gates.resize(recount.gates.len().max(gate.index() + 1), GateCount::default());
-            recount.gates[gate.index()].add(&record.stage);
+            recount.gates[gate.index()].add(&record.state);
         }
         let charge = record.charge;
         // Earlier facts may be of higher limits, so these are not compared with them.
         let accounted = charge.charged.saturating_add(charge.snoozes).saturating_add(charge.refunds);
         holds("each start is charged, or given back, once at most", accounted <= record.attempt)?;
-        match record.stage {
+        match record.state {
             LiveState::Waiting(waiting) => self.check_waiting(slot, waiting, recount),
             LiveState::Processing(run) => self.check_run(slot, run, recount),
             LiveState::Failed { at, .. } => holds("a failure lies in the past", at <= self.now),
@@ -168,7 +169,7 @@ impl Replay {
 
 /// Verifies that a list has as many records as it says, and that all are in this place.
 fn check_list(name: &str, list: &List, live: &Slab<LiveRecord>, due: Place) -> Result<(), Violation> {
-    let is_there = |slot: Slot| matches!(live[slot].stage, LiveState::Waiting(waiting) if waiting.place == Some(due));
+    let is_there = |slot: Slot| matches!(live[slot].state, LiveState::Waiting(waiting) if waiting.place == Some(due));
     let (mut length, mut strangers) = (0, 0);
     for slot in list.iter(live) {
         length += 1;
@@ -245,7 +246,7 @@ mod tests {
     #[test]
     fn a_failure_in_the_future_is_found() {
         assert_found("a failure lies in the past", |engine| {
-            let LiveState::Failed { at, .. } = &mut record(engine, "failed 2").stage else { panic!("it has failed") };
+            let LiveState::Failed { at, .. } = &mut record(engine, "failed 2").state else { panic!("it has failed") };
             *at = Timestamp::MAX;
         });
     }
@@ -254,7 +255,7 @@ mod tests {
     fn failures_out_of_order_are_found() {
         assert_found("the lists do not add up", |engine| {
             let now = engine.now;
-            let LiveState::Failed { at, .. } = &mut record(engine, "failed 1").stage else { panic!("it has failed") };
+            let LiveState::Failed { at, .. } = &mut record(engine, "failed 1").state else { panic!("it has failed") };
             *at = now;
         });
     }

@@ -190,6 +190,7 @@ impl Config {
 
     /// Returns the bound on records with follow-ups.
     pub(super) fn most_records(&self) -> usize {
+        // `validate` bounds `max_records` alone: with follow-ups the sum may be more than can be addressed.
         self.max_records.saturating_add(self.spare_follow_ups()).min(ADDRESSABLE)
     }
 
@@ -206,7 +207,8 @@ impl Config {
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Records that the engine can address.
+/// Records that the engine can address: half of the numbers that tombstones have, whose order is right over a wrap only
+/// while far fewer are in use.
 const ADDRESSABLE: usize = 1 << 30;
 
 /// The most follow-ups of one run: they take about a millisecond.
@@ -334,6 +336,7 @@ impl Config {
         // Each start uses up one of these.
         let starts = u64::from(attempts) + u64::from(self.max_snoozes) + u64::from(self.max_refunds);
         let delay = cap.max(self.max_retry_after).max(self.max_snooze);
+        // Limits are never 0, which is checked when they are added; a division by 0 would panic.
         let turns = pending.div_ceil(least.max(1)) as u64 + 1;
         let run = times(lifetime.saturating_add(self.abort_grace), turns);
         // In a group in order each event waits for all starts of those before it.
@@ -351,6 +354,7 @@ fn times(duration: Duration, factor: u64) -> Duration {
 }
 
 const fn nonzero(count: usize) -> NonZeroUsize {
+    // The constant form: `new` returns an option, and defaults are not to panic.
     NonZeroUsize::MIN.saturating_add(count - 1)
 }
 

@@ -64,6 +64,7 @@ impl DowntimeLog {
         let before = core::iter::once(0).chain(self.0.iter().map(|total| total.micros));
         let lasted = |(total, before): (&Total, u64)| Downtime {
             until: total.until,
+            // The sums rise, so the difference is not negative.
             lasted: Duration::from_micros(total.micros - before),
         };
         self.0.iter().zip(before).map(lasted)

@@ -28,7 +28,7 @@ impl Engine {
     }
 
     fn explain_live(&self, now: Timestamp, left: Option<Duration>, record: &LiveRecord) -> String {
-        match record.stage {
+        match record.state {
             LiveState::Processing(run) => explain_run(now, record.attempt, run),
             LiveState::Failed { .. } => {
                 let error = record.last_error().map_or("no error was recorded", |error| error.as_str());
@@ -43,6 +43,7 @@ impl Engine {
     }
 
     fn explain_waiting(&self, now: Timestamp, record: &LiveRecord, waiting: WaitingState) -> String {
+        // Before the pause: to resume an engine that shuts down would start nothing.
         if self.phase != Phase::Running {
             return "It waits because the engine is shutting down and starts nothing.".into();
         }

@@ -35,6 +35,7 @@ impl Engine {
     /// Returns the time until which the event is kept that failed first; absent when without end.
     fn failed_until(&self, oldest: Location) -> Option<Timestamp> {
         match self.config.failed_overflow == FailedOverflow::DropOldest && self.has_overflow() {
+            // A time in the past, so that it is due at once.
             true => self.state.store.terminal_at(oldest),
             false => self.ends_at(oldest),
         }
@@ -62,6 +63,7 @@ impl Engine {
     fn failed_retry_after(&self) -> Duration {
         let end = self.state.store.oldest_failed().and_then(|oldest| self.failed_until(oldest));
         let left = end.map_or(OPERATOR, |end| end.since(self.now).min(OPERATOR));
+        // What has ended by now waits for a sweep, whose time is not known.
         left.max(self.config.overload_retry_after)
     }
 

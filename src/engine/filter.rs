@@ -70,13 +70,14 @@ impl Filter {
         match self.status {
             Some(Status::Completed | Status::Discarded) => Range::Ended,
             Some(Status::Received | Status::Processing | Status::FailedRetry | Status::Failed) => Range::Live,
+            // Tombstones keep none of these, so none of them fits.
             None if self.event_type.is_some() || self.error.is_some() || self.cause.is_some() => Range::Live,
             None => Range::All,
         }
     }
 
     fn fits_live(&self, record: &LiveRecord) -> bool {
-        let failed_at = if let LiveState::Failed { at, .. } = record.stage { Some(at) } else { None };
+        let failed_at = if let LiveState::Failed { at, .. } = record.state { Some(at) } else { None };
         let error = record.last_error().map_or("", ErrorText::as_str);
         self.failed_from.is_none_or(|from| failed_at.is_some_and(|at| at >= from))
             && self.failed_until.is_none_or(|until| failed_at.is_some_and(|at| at < until))

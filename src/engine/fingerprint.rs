@@ -34,7 +34,7 @@ impl Engine {
         // Among those that are due at one time, the first to be delayed comes first.
         if let Location::Live(slot) = location {
             let record = &self.state.store.live[slot];
-            if let LiveState::Waiting(waiting) = record.stage {
+            if let LiveState::Waiting(waiting) = record.state {
                 waiting.delayed_as.hash(hasher);
             }
             // What it takes of the bound on failed events, once it has failed.

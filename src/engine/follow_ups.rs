@@ -64,6 +64,7 @@ impl Engine {
             let found = self.state.store.find(hash, event.key());
             let known = match found.filter(|location| !self.is_expired(*location)) {
                 Some(location) => Some(self.known(location).0),
+                // One that is named twice is known at the second time.
                 None => new
                     .iter()
                     .find(|new| new.hash == hash && new.event.key() == event.key())

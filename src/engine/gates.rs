@@ -64,39 +64,40 @@ impl TypeGate {
 
 impl Gates {
     pub(super) fn new(config: &Config) -> Self {
+        // Also for policies without a limit: a gate is found by the number of its policy.
         let limits = config.types.iter().map(|(_, policy)| policy.concurrency.unwrap_or(usize::MAX));
         let closed = (config.unmatched == Unmatched::Wait).then_some(0);
         Self { of_types: limits.chain(closed).map(TypeGate::of).collect(), waiting: 0 }
     }
 
-    /// Records that wait at gates.
+    /// Returns the number of records that wait at gates.
     pub(super) const fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// A run that holds a pass is there when the engine is opened.
+    /// Counts the pass of a run that is in flight when the engine is opened.
     pub(super) fn count_run(&mut self, gate: PolicyId) {
         self.of_types[gate.index()].running += 1;
     }
 
-    /// A record behind the gate starts.
+    /// Counts the start of a record that is past the gate.
     pub(super) fn start(&mut self, gate: PolicyId) {
         let gate = &mut self.of_types[gate.index()];
         gate.unstarted -= 1;
         gate.running += 1;
     }
 
-    /// A run has ended. The gate is to be opened when its record is where it belongs.
+    /// Takes back the pass of a run that has ended. The caller opens the gate when the record is in its next place.
     pub(super) fn end_run(&mut self, gate: PolicyId) {
         self.of_types[gate.index()].running -= 1;
     }
 
-    /// A record between the gate and its start leaves. The gate is to be opened.
+    /// Takes back the pass of a record that leaves before its start. The caller opens the gate.
     pub(super) fn leave(&mut self, gate: PolicyId) {
         self.of_types[gate.index()].unstarted -= 1;
     }
 
-    /// A record comes to a gate, behind those that wait there.
+    /// Adds a record behind those that wait at a gate.
     pub(super) fn push(&mut self, gate: PolicyId, live: &mut Slab<LiveRecord>, slot: Slot) {
         self.of_types[gate.index()].waiting.push_back(live, slot);
         self.waiting += 1;
@@ -129,7 +130,7 @@ impl Gates {
         self.of_types.last().filter(|gate| gate.limit == 0).map_or(0, |gate| gate.waiting.len())
     }
 
-    /// Lists of what waits, in the order of the policies.
+    /// Returns the lists of what waits, in the order of the policies.
     pub(super) fn lists(&self) -> impl Iterator<Item = &List> {
         self.of_types.iter().map(|gate| &gate.waiting)
     }
@@ -164,9 +165,9 @@ pub(super) struct GateCount {
 }
 
 impl GateCount {
-    /// Counts a record in this stage.
-    pub(super) const fn add(&mut self, stage: &LiveState) {
-        match stage {
+    /// Counts a record in this state.
+    pub(super) const fn add(&mut self, state: &LiveState) {
+        match state {
             LiveState::Processing(_) => self.running += 1,
             // A record that waits for its time is not at the gate yet.
             LiveState::Waiting(waiting) => match waiting.place {

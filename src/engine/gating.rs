@@ -33,7 +33,7 @@ enum TurnClaim {
 }
 
 impl Engine {
-    /// A record that is new, or has got another life, waits until it is eligible.
+    /// Puts a record that is new, or was redriven, where it waits until it is eligible.
     ///
     /// In a group in order it goes behind those that are due and that no sweep has handled yet: it is handled with them.
     pub(super) fn arrive(&mut self, slot: Slot, eligible_at: Timestamp) {
@@ -45,7 +45,7 @@ impl Engine {
         }
     }
 
-    /// An eligible record comes to the gate of its group, unless it has the turn there.
+    /// Takes an eligible record to the gate of its group, or past it when it has the turn there.
     #[inline(never)]
     pub(super) fn reach_group(&mut self, slot: Slot, group: GroupId) {
         // Nothing is to wait for what waits until there is a policy for it.
@@ -66,7 +66,7 @@ impl Engine {
         self.open_group(group);
     }
 
-    /// A record waits at the gate of its group, in front of the others.
+    /// Puts a record in front of those that wait at the gate of its group.
     fn return_to_gate(&mut self, slot: Slot, group: GroupId) {
         self.groups.push_front(group, &mut self.state.store.live, slot);
         self.put(slot, Place::Gated(Gate::Group));
@@ -118,7 +118,7 @@ impl Engine {
         }
     }
 
-    /// A record is past the gate of its group, or has none.
+    /// Takes a record that is past the gate of its group, or has no group, to the gate of its type or to the line.
     pub(super) fn pass_group(&mut self, slot: Slot) {
         match self.state.store.live[slot].policy {
             None => self.line_up(slot),
@@ -143,7 +143,7 @@ impl Engine {
         }
     }
 
-    /// A waiting record leaves this place, and returns the places behind the gates that it has passed.
+    /// Takes back the passes that a waiting record had in this place, which it leaves.
     pub(super) fn return_unstarted(&mut self, slot: Slot, place: Option<Place>) {
         let LiveRecord { policy, group, .. } = self.state.store.live[slot];
         let (is_past_group, is_past_type) = match place {
@@ -157,7 +157,7 @@ impl Engine {
         policy.filter(|_| is_past_type).into_iter().for_each(|gate| self.gates.leave(gate));
     }
 
-    /// A record starts, so the next one of its group may pass.
+    /// Counts the start of a record at its gates, and lets the next one of its group pass.
     pub(super) fn leave_unstarted(&mut self, slot: Slot) {
         let (group, gate) = self.gates_of(slot);
         gate.into_iter().for_each(|gate| self.gates.start(gate));
@@ -167,13 +167,13 @@ impl Engine {
         }
     }
 
-    /// The gates that a record has passed once it runs.
+    /// Returns the gates that a record has passed once it runs.
     pub(super) fn gates_of(&self, slot: Slot) -> (Option<GroupId>, Option<PolicyId>) {
         let LiveRecord { policy, group, .. } = self.state.store.live[slot];
         (group, policy)
     }
 
-    /// A run has ended.
+    /// Takes back the passes of a run that has ended.
     pub(super) fn return_running(&mut self, (group, gate): (Option<GroupId>, Option<PolicyId>)) {
         // The last record of a group has taken the group along.
         group.filter(|group| self.groups.is_there(*group)).into_iter().for_each(|group| self.groups.end_run(group));
@@ -186,7 +186,7 @@ impl Engine {
         gate.into_iter().for_each(|gate| self.open_gate(gate));
     }
 
-    /// A record that is pending counts in its group from now on.
+    /// Counts a pending record in its group from now on.
     pub(super) fn join_group(&mut self, slot: Slot) {
         let record = &mut self.state.store.live[slot];
         if let Some(name) = record.event.group() {
@@ -196,8 +196,8 @@ impl Engine {
         }
     }
 
-    /// A failed record is pending again. Where it stopped its group it runs before the others, and behind those that were
-    /// redriven before.
+    /// Makes a failed record wait again. Where it halted its group it runs before the others, and behind those that were
+    /// redriven before it.
     pub(super) fn join_again(&mut self, slot: Slot) {
         let record = &self.state.store.live[slot];
         // A failed record is still in its group only where it stops that; elsewhere it left when it failed.
@@ -215,7 +215,7 @@ impl Engine {
         self.open_group(group);
     }
 
-    /// A record is about to fail: it stops its group, or leaves it.
+    /// Halts the group of a record that is about to fail, or takes the record out of it.
     pub(super) fn fail_in_group(&mut self, slot: Slot) {
         let record = &self.state.store.live[slot];
         match record.group.filter(|group| self.groups.halts(*group)) {
@@ -224,11 +224,11 @@ impl Engine {
         }
     }
 
-    /// A record is about to be forgotten or to be terminal, but not failed.
+    /// Takes a record out of its group that is about to be forgotten, or to be terminal and not failed.
     pub(super) fn part_from_group(&mut self, slot: Slot) {
         let record = &mut self.state.store.live[slot];
         let Some(group) = record.group.take() else { return };
-        match record.stage {
+        match record.state {
             LiveState::Failed { .. } => self.groups.release(group, (record.seq, slot)),
             LiveState::Waiting(_) | LiveState::Processing(_) => self.groups.part(group, slot),
         }
@@ -262,7 +262,7 @@ impl Engine {
     /// Puts a record into its group. Returns that, unless the record has failed.
     fn join_opened(&mut self, slot: Slot) -> Option<GroupId> {
         let record = &self.state.store.live[slot];
-        let has_failed = matches!(record.stage, LiveState::Failed { .. });
+        let has_failed = matches!(record.state, LiveState::Failed { .. });
         if has_failed && !record.event.group().is_some_and(|name| self.config.groups.of(name).halts()) {
             return None;
         }
@@ -273,7 +273,7 @@ impl Engine {
             self.groups.halt(group, (record.seq, slot));
             return None;
         }
-        if let LiveState::Processing(_) = record.stage {
+        if let LiveState::Processing(_) = record.state {
             self.groups.count_run(group);
         }
         Some(group)
@@ -283,7 +283,7 @@ impl Engine {
     fn claim(&self, slot: Slot, group: GroupId) -> Option<TurnClaim> {
         let record = &self.state.store.live[slot];
         let last_run = || record.history().last().map(|past| past.run);
-        let claim = match record.stage {
+        let claim = match record.state {
             LiveState::Processing(run) => TurnClaim::Started(Reverse(Some(run.id))),
             LiveState::Waiting(WaitingState { retry: true, .. }) => TurnClaim::Started(Reverse(last_run())),
             LiveState::Waiting(WaitingState { eligible_at, .. }) if self.groups.halts(group) && is_redriven(record) => {
@@ -294,7 +294,7 @@ impl Engine {
         (!self.waits_for_a_policy(slot)).then_some(claim)
     }
 
-    /// The policy of an event.
+    /// Returns the policy of an event.
     pub(super) fn policy_of(&self, event: &Event) -> Option<PolicyId> {
         match self.config.types.is_empty() {
             true => None,
@@ -327,7 +327,7 @@ impl Engine {
             return format!("It waits because its group {name} is paused; resume it.");
         }
         if let Some(record) = self.groups.turn(group).map(|slot| &self.state.store.live[slot]) {
-            let doing = match record.stage {
+            let doing = match record.state {
                 LiveState::Waiting(WaitingState { eligible_at, .. }) if eligible_at > now => {
                     format!("is retried in {:?}", eligible_at.since(now))
                 }

@@ -81,31 +81,31 @@ impl Group {
     }
 }
 
-/// Returns whether a record in this stage is past the gate of its group.
-pub(super) const fn is_past(stage: &LiveState) -> bool {
-    is_unstarted(stage) || matches!(stage, LiveState::Processing(_))
+/// Returns whether a record in this state is past the gate of its group.
+pub(super) const fn is_past(state: &LiveState) -> bool {
+    is_unstarted(state) || matches!(state, LiveState::Processing(_))
 }
 
-/// Returns whether a record in this stage is past the gate of its group, and has not started.
-pub(super) const fn is_unstarted(stage: &LiveState) -> bool {
-    let LiveState::Waiting(waiting) = stage else { return false };
+/// Returns whether a record in this state is past the gate of its group, and has not started.
+pub(super) const fn is_unstarted(state: &LiveState) -> bool {
+    let LiveState::Waiting(waiting) = state else { return false };
     matches!(waiting.place, Some(Place::Gated(Gate::Type) | Place::Line | Place::Queued(_)))
 }
 
 /// Returns whether a record was redriven, and has not started since.
 pub(super) const fn is_redriven(record: &LiveRecord) -> bool {
-    record.attempt > 0 && matches!(record.stage, LiveState::Waiting(WaitingState { retry: false, .. }))
+    record.attempt > 0 && matches!(record.state, LiveState::Waiting(WaitingState { retry: false, .. }))
 }
 
-/// Returns whether a record in this stage waits at the gate of its group.
-pub(super) const fn is_waiting(stage: &LiveState) -> bool {
-    matches!(stage, LiveState::Waiting(waiting) if matches!(waiting.place, Some(Place::Gated(Gate::Group))))
+/// Returns whether a record in this state waits at the gate of its group.
+pub(super) const fn is_waiting(state: &LiveState) -> bool {
+    matches!(state, LiveState::Waiting(waiting) if matches!(waiting.place, Some(Place::Gated(Gate::Group))))
 }
 
 impl GroupCount {
-    pub(super) const fn add(&mut self, stage: &LiveState) {
+    pub(super) const fn add(&mut self, state: &LiveState) {
         self.pending += 1;
-        match stage {
+        match state {
             LiveState::Processing(_) => self.running += 1,
             LiveState::Waiting(waiting) => match waiting.place {
                 Some(Place::Gated(Gate::Group)) => self.waiting += 1,

@@ -71,7 +71,7 @@ impl EventGroups {
         Self { groups: Slab::new(), index: HashTable::new(), hash_key: seed, waiting: 0 }
     }
 
-    /// Records that wait at gates.
+    /// Returns the number of records that wait at gates.
     pub(super) const fn waiting(&self) -> usize {
         self.waiting
     }
@@ -83,27 +83,27 @@ impl EventGroups {
         found
     }
 
-    /// A record of the group is terminal.
+    /// Takes out a record that becomes terminal.
     pub(super) fn part(&mut self, group: GroupId, slot: Slot) {
         self.return_turn(group, slot);
         self.groups[group.0].pending -= 1;
         self.drop_empty(group);
     }
 
-    /// A failed record stops the others of its group from now on.
+    /// Halts a group for a record that fails.
     pub(super) fn halt(&mut self, group: GroupId, failed: (Option<Seq>, Slot)) {
         self.return_turn(group, failed.1);
         self.groups[group.0].pending -= 1;
         self.groups[group.0].failed.insert(failed);
     }
 
-    /// A failed record that stopped the others is pending again.
+    /// Counts a failed record that halted its group as pending again.
     pub(super) fn revive(&mut self, group: GroupId, failed: (Option<Seq>, Slot)) {
         self.groups[group.0].failed.remove(&failed);
         self.groups[group.0].pending += 1;
     }
 
-    /// A failed record that stopped the others is gone.
+    /// Takes out a failed record that halted its group.
     pub(super) fn release(&mut self, group: GroupId, failed: (Option<Seq>, Slot)) {
         self.groups[group.0].failed.remove(&failed);
         self.drop_empty(group);
@@ -164,7 +164,7 @@ impl EventGroups {
         self.groups[group.0].halts
     }
 
-    /// The first of the failed records that stop a group.
+    /// Returns the first of the failed records that halt a group.
     pub(super) fn first_failed(&self, group: GroupId) -> Option<Slot> {
         self.groups[group.0].failed.first().map(|(_, slot)| *slot)
     }
@@ -177,7 +177,7 @@ impl EventGroups {
         self.groups[group.0].count()
     }
 
-    /// The record that has the turn.
+    /// Returns the record that has the turn.
     pub(super) fn turn(&self, group: GroupId) -> Option<Slot> {
         self.groups[group.0].turn
     }
@@ -195,13 +195,13 @@ impl EventGroups {
         group.turn = group.turn.filter(|holder| *holder != slot);
     }
 
-    /// A record comes to its gate, behind those that wait there; a redriven one behind those like it.
+    /// Adds a record behind those that wait at its gate; a redriven one behind those like it.
     pub(super) fn push(&mut self, group: GroupId, live: &mut Slab<LiveRecord>, slot: Slot) {
         self.groups[group.0].list_of(&live[slot]).push_back(live, slot);
         self.waiting += 1;
     }
 
-    /// A record comes back to its gate, in front of those that wait there.
+    /// Puts a record back in front of those that wait at its gate.
     pub(super) fn push_front(&mut self, group: GroupId, live: &mut Slab<LiveRecord>, slot: Slot) {
         self.groups[group.0].list_of(&live[slot]).push_front(live, slot);
         self.groups[group.0].turn_waits |= self.groups[group.0].turn == Some(slot);
@@ -228,33 +228,33 @@ impl EventGroups {
         Some(slot)
     }
 
-    /// A record is past the gate.
+    /// Records which record is past the gate.
     pub(super) fn pass(&mut self, group: GroupId, slot: Slot) {
         self.groups[group.0].unstarted = Some(slot);
     }
 
-    /// A record that is past the gate leaves before its start.
+    /// Records that the one past the gate leaves before its start.
     pub(super) fn leave(&mut self, group: GroupId) {
         self.groups[group.0].unstarted = None;
     }
 
-    /// A record that is past the gate starts.
+    /// Records that the one past the gate starts.
     pub(super) fn start(&mut self, group: GroupId) {
         self.groups[group.0].unstarted = None;
         self.groups[group.0].running += 1;
     }
 
-    /// A run is there when the engine is opened.
+    /// Counts a run that is in flight when the engine is opened.
     pub(super) fn count_run(&mut self, group: GroupId) {
         self.groups[group.0].running += 1;
     }
 
-    /// A run has ended.
+    /// Counts the end of a run.
     pub(super) fn end_run(&mut self, group: GroupId) {
         self.groups[group.0].running -= 1;
     }
 
-    /// The lists of all.
+    /// Returns the lists of what waits at all gates.
     pub(super) fn lists(&self) -> impl Iterator<Item = &List> {
         self.groups.iter().flat_map(|(_, group)| [&group.redriven, &group.waiting])
     }
@@ -265,7 +265,7 @@ impl EventGroups {
         for (slot, record) in live.iter() {
             if let Some(group) = record.group {
                 let of_group = recount.entry(group).or_default();
-                if matches!(record.stage, LiveState::Failed { .. }) {
+                if matches!(record.state, LiveState::Failed { .. }) {
                     of_group.failed.insert((record.seq, slot));
                     continue;
                 }
@@ -274,13 +274,13 @@ impl EventGroups {
                     of_group.count.pending += 1;
                     continue;
                 }
-                of_group.count.add(&record.stage);
+                of_group.count.add(&record.state);
                 of_group.has_turn |= self.turn(group) == Some(slot);
-                of_group.unstarted = of_group.unstarted.or(Some(slot).filter(|_| is_unstarted(&record.stage)));
-                of_group.turn_waits |= self.turn(group) == Some(slot) && is_waiting(&record.stage);
-                let is_in_front = is_waiting(&record.stage) && self.groups[group.0].is_in_front(record);
+                of_group.unstarted = of_group.unstarted.or(Some(slot).filter(|_| is_unstarted(&record.state)));
+                of_group.turn_waits |= self.turn(group) == Some(slot) && is_waiting(&record.state);
+                let is_in_front = is_waiting(&record.state) && self.groups[group.0].is_in_front(record);
                 of_group.redriven += usize::from(is_in_front);
-                of_group.out_of_turn |= is_past(&record.stage) && self.turn(group) != Some(slot);
+                of_group.out_of_turn |= is_past(&record.state) && self.turn(group) != Some(slot);
             }
         }
         let mut waiting = 0;

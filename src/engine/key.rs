@@ -84,6 +84,7 @@ impl Key {
         if id.len() > Self::MAX_ID_BYTES {
             return Err(InvalidKey::IdTooLong { bytes: id.len() });
         }
+        // The bound is what the byte in front can count.
         let Some(source_len) = u8::try_from(source.len()).ok() else {
             return Err(InvalidKey::SourceTooLong { bytes: source.len() });
         };
@@ -148,6 +149,7 @@ impl Key {
 /// The same key feeds a hasher the same bytes on every machine.
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        // Neither a length nor the kind: keys are compared after each match of hashes, so a collision costs time only.
         state.write(self.as_bytes());
     }
 }
@@ -260,6 +262,7 @@ fn refuse_control(part: &'static str, value: &str) -> Result<(), InvalidKey> {
 
 /// Bytes that were text when they came in.
 fn text(bytes: Option<&[u8]>) -> &str {
+    // Checked once more, as unsafe code is forbidden here; it does not fail.
     bytes.and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
 }
 

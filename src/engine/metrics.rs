@@ -330,6 +330,7 @@ impl Histogram {
         let micros = micros(duration);
         let bucket = Self::BOUNDS_MICROS.partition_point(|bound| *bound < micros);
         self.counts[bucket] += 1;
+        // A counter never falls, so it stays at its end instead of beginning again.
         self.sum_micros = self.sum_micros.saturating_add(micros);
     }
 }

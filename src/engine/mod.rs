@@ -12,7 +12,7 @@
 //! | `downtime` | time that does not count toward retention |
 //! | `tickets`, `delayed`, `runs` | tickets in the channel, records that wait for their time, runs in flight |
 //! | `store` | the records |
-//! | `look`, `filter`, `view`, `explain` | reads of records |
+//! | `reads`, `filter`, `view`, `explain` | reads of records |
 //! | `metrics`, `summed` | numbers of one engine, and of several together |
 //! | `check`, `fingerprint` | the check of invariants, the hash of the state |
 //! | `shard`, `share` | the division of keys, and of a configuration, among several engines |
@@ -46,11 +46,11 @@ mod groups;
 mod ids;
 mod invalid_event;
 mod key;
-mod look;
 mod metrics;
 mod operator;
 mod patterns;
 mod payload;
+mod reads;
 mod replay;
 mod restore;
 mod run;
@@ -205,6 +205,7 @@ impl Engine {
     pub fn execute(&mut self, now: Timestamp, command: Command, out: &mut Output) -> Answer {
         self.now = self.now.max(now);
         let answer = self.decide(command, out);
+        // After every command, as nearly each may free a place in the channel or add to the line.
         self.feed(out);
         debug_assert!(self.equations_hold(), "sums of records, places and counters agree");
         answer

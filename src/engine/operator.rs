@@ -18,8 +18,8 @@ impl Engine {
             }
             Some(Location::Live(slot)) => slot,
         };
-        let stage = self.state.store.live[slot].stage;
-        let LiveState::Failed { .. } = stage else { return Answer::NotFailed(stage.status()) };
+        let state = self.state.store.live[slot].state;
+        let LiveState::Failed { .. } = state else { return Answer::NotFailed(state.status()) };
         if self.phase != Phase::Running {
             return Answer::Refused(Refusal::ShuttingDown);
         }
@@ -69,7 +69,7 @@ impl Engine {
 
     fn end(&mut self, slot: Slot, out: &mut Output) {
         let gates = self.gates_of(slot);
-        match self.state.store.live[slot].stage {
+        match self.state.store.live[slot].state {
             LiveState::Waiting(_) => self.leave_place(slot),
             LiveState::Failed { .. } => {}
             LiveState::Processing(run) => {

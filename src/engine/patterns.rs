@@ -65,6 +65,7 @@ impl<P> Patterns<P> {
             return refuse(alloc::format!("contradicts itself: {problem}"));
         }
         let added = PatternPolicy { text: text.into(), has_star, policy };
+        // A scan of all is enough: policies are added before the start only.
         if let Some(other) = self.policies.iter().find(|other| other.overlaps(&added)) {
             return refuse(alloc::format!("overlaps with that of `{other}`: let each text fit one pattern"));
         }

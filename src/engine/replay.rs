@@ -176,7 +176,7 @@ impl Engine {
         let live = &self.state.store.live;
         let mut waiting: Vec<(Timestamp, Option<Seq>, Slot)> = live
             .iter()
-            .filter_map(|(slot, record)| match record.stage {
+            .filter_map(|(slot, record)| match record.state {
                 LiveState::Waiting(waiting) => Some((waiting.eligible_at, record.seq, slot)),
                 LiveState::Processing(_) | LiveState::Failed { .. } => None,
             })
@@ -186,7 +186,7 @@ impl Engine {
         waiting.into_iter().for_each(|(eligible_at, _, slot)| self.wait(slot, eligible_at));
 
         let live = &self.state.store.live;
-        let runs = live.iter().filter(|(_, record)| matches!(record.stage, LiveState::Processing(_)));
+        let runs = live.iter().filter(|(_, record)| matches!(record.state, LiveState::Processing(_)));
         let runs: Vec<Slot> = runs.map(|(slot, _)| slot).collect();
         // With the deadline of now, as none is known; they end before any sweep.
         runs.into_iter().for_each(|slot| self.runs.insert(&mut self.state.store.live, slot, self.now));
@@ -194,6 +194,7 @@ impl Engine {
 
     /// Gives every record its type policy, and those of runs in flight their passes.
     fn apply_policies(&mut self) {
+        // Without policies no record has one, and an opening with many records is spared a visit to each.
         if self.config.types.is_empty() {
             return;
         }
@@ -202,7 +203,7 @@ impl Engine {
             let policy = self.policy_of(&self.state.store.live[slot].event);
             let record = &mut self.state.store.live[slot];
             record.policy = policy;
-            if let (Some(gate), LiveState::Processing(_)) = (policy, record.stage) {
+            if let (Some(gate), LiveState::Processing(_)) = (policy, record.state) {
                 self.gates.count_run(gate);
             }
         }
@@ -231,7 +232,7 @@ mod tests {
         assert_eq!(replay.check(), Ok(()));
 
         let slot = replay.state.store.live.iter().map(|(slot, _)| slot).next().expect("a record");
-        replay.state.store.live[slot].stage = LiveState::failed(Timestamp::EPOCH);
+        replay.state.store.live[slot].state = LiveState::failed(Timestamp::EPOCH);
 
         assert!(replay.check().is_err());
     }

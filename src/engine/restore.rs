@@ -14,6 +14,7 @@ use super::{Config, Cursor, InvalidConfig, RecordView, Status};
 
 /// A record, whole: what is known of it, and its event unless that was dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SnapshotRecord {
     /// The record of the event.
     pub record: RecordView,
@@ -23,6 +24,7 @@ pub struct SnapshotRecord {
 
 /// The state that facts determine beside the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct SnapshotSummary {
     /// The fact counters.
     pub counters: FactCounters,
@@ -80,7 +82,7 @@ impl Replay {
             Location::Live(slot) => Some(&self.state.store.live[slot]),
             Location::Tombstone(_) => None,
         });
-        live.filter(|record| record.stage.status() != Status::Failed).map(|record| record.accepted_at).min()
+        live.filter(|record| record.state.status() != Status::Failed).map(|record| record.accepted_at).min()
     }
 
     /// Returns whether there are no records.
@@ -156,13 +158,13 @@ impl SnapshotLoader {
             (None, Some(tombstone)) => store.add_tombstone(hash, tombstone),
             // The event must be the record's own.
             (Some(event), None) if *event.key() == record.key => {
-                let Some(stage) = stage(&record) else { return Err(contradiction(&record)) };
+                let Some(state) = state(&record) else { return Err(contradiction(&record)) };
                 let slot = store.insert(hash, event, record.accepted_at, record.seq);
                 let live = &mut store.live[slot];
                 (live.attempt, live.charge) = (record.attempt, record.charge);
-                // Before the stage: `advance` adds up the bytes of a failed record, and its errors are among them.
+                // Before the state: `advance` adds up the bytes of a failed record, and its errors are among them.
                 live.recall(record.last_error, record.history);
-                store.advance(slot, stage);
+                store.advance(slot, state);
             }
             _ => return Err(contradiction(&record)),
         }
@@ -211,8 +213,8 @@ fn contradiction(record: &RecordView) -> ReplayError {
     ReplayError::new(record.accepted_at, "kept with parts that contradict each other", &record.key)
 }
 
-/// The stage of a live record.
-fn stage(record: &RecordView) -> Option<LiveState> {
+/// The state of a live record.
+fn state(record: &RecordView) -> Option<LiveState> {
     match record.status {
         Status::Received => Some(LiveState::waiting(false, record.eligible_at?)),
         Status::FailedRetry => Some(LiveState::waiting(true, record.eligible_at?)),

@@ -14,7 +14,7 @@ use super::{Engine, Phase};
 use core::time::Duration;
 
 impl Engine {
-    /// The dispatcher presents a ticket and has a permit.
+    /// Starts the run of a ticket that the dispatcher presents; it has a permit.
     pub(super) fn start(&mut self, ticket: Ticket, out: &mut Output) -> Answer {
         // A presented ticket shows that the channel delivers again.
         self.blocked_since = None;
@@ -40,8 +40,8 @@ impl Engine {
         let id = self.next_run();
         let (now, live) = (self.now, &self.state.store.live);
         out.fact(now, || Change::Started { key: live[slot].event.key().clone(), run: id });
-        // Measured before the start, which replaces the stage with the time from which on the record could start.
-        if let LiveState::Waiting(waiting) = live[slot].stage {
+        // Measured before the start, which replaces the state with the time from which on the record could start.
+        if let LiveState::Waiting(waiting) = live[slot].state {
             self.histograms.queue_time.observe(now.since(waiting.eligible_at));
         }
         self.state.start(now, slot, id);
@@ -77,7 +77,7 @@ impl Engine {
         Answer::Alive(deadline)
     }
 
-    /// A run passed its deadline.
+    /// Ends a run that has passed its deadline.
     pub(super) fn time_out(&mut self, slot: Slot, out: &mut Output) {
         let record = &self.state.store.live[slot];
         let run = *record.run();
@@ -89,7 +89,7 @@ impl Engine {
         out.effect(Effect::Abort(run.id));
     }
 
-    /// Shutdown ends a run: it is not charged, up to a limit of its own.
+    /// Ends a run for a shutdown. Its start is not charged, up to a limit of its own.
     pub(super) fn interrupt(&mut self, slot: Slot, out: &mut Output) {
         let record = &self.state.store.live[slot];
         let run = record.run().id;
@@ -98,7 +98,7 @@ impl Engine {
         out.effect(Effect::Abort(run));
     }
 
-    /// The start does not count, up to a limit of its own.
+    /// Returns the end of a run whose start is not charged, up to a limit of its own.
     fn give_back(&self, record: &LiveRecord, error: ErrorText) -> Finish {
         match record.charge.refund(self.config.max_refunds) {
             Some(charge) => self.wait_until(self.now, AttemptEnd::Interrupted, Some(error), charge),
@@ -138,7 +138,8 @@ impl Engine {
         }
     }
 
-    /// Another attempt after the backoff and not before `floor`, or none when all are charged.
+    /// Returns the end of a run that leads to another attempt, after the backoff and not before `floor`; or to none when
+    /// all are charged.
     fn again(&self, record: &LiveRecord, end: AttemptEnd, error: ErrorText, floor: Duration) -> Finish {
         let (charge, error) = (record.charge, Some(error));
         let RunLimits { max_attempts, backoff, .. } = self.config.run_limits(record.policy);
@@ -192,7 +193,7 @@ impl Engine {
         }
     }
 
-    /// The record of a run that is current.
+    /// Returns the record of a run that is current.
     fn current(&self, run: RunId) -> Option<Slot> {
         self.runs.find(run, &self.state.store.live)
     }
@@ -222,14 +223,14 @@ fn too_often(reason: Option<ErrorText>) -> ErrorText {
 }
 
 impl Charge {
-    /// The charge after one more snooze, when it may be given back.
+    /// Returns the charge after one more snooze, when it may be given back.
     fn snooze(self, limit: u32) -> Option<Self> {
         let given_back =
             Self { charged: self.charged.saturating_sub(1), snoozes: self.snoozes.saturating_add(1), ..self };
         (self.snoozes < limit).then_some(given_back)
     }
 
-    /// The charge after one more interruption, when it may be given back.
+    /// Returns the charge after one more interruption, when it may be given back.
     fn refund(self, limit: u32) -> Option<Self> {
         let given_back =
             Self { charged: self.charged.saturating_sub(1), refunds: self.refunds.saturating_add(1), ..self };

@@ -38,6 +38,7 @@ pub struct ShardCount(NonZeroU16);
 /// There cannot be so many shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} shards are not possible: set a number from 1 to {max}", max = ShardCount::MAX)]
+#[non_exhaustive]
 pub struct InvalidShardCount(pub u16);
 
 impl ShardCount {

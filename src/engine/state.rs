@@ -83,7 +83,7 @@ impl EngineState {
         Ok(())
     }
 
-    /// The engine is opened at `at`, after the last fact at `last`.
+    /// Applies the opening of the engine at `at`, after the last fact at `last`.
     pub(super) fn open(&mut self, at: Timestamp, last: Timestamp, epoch: Epoch) {
         self.epoch = epoch;
         // Records that are only in an older snapshot count too: they may have outlived more downtimes.
@@ -109,7 +109,7 @@ impl EngineState {
 
     pub(super) fn finish(&mut self, at: Timestamp, slot: Slot, finish: Finish) {
         self.counters.finish(finish.end);
-        let stage = match finish.next {
+        let state = match finish.next {
             AfterRun::Completed => return self.store.retire(slot, TombstoneKind::Completed, at),
             AfterRun::Failed => LiveState::failed(at),
             AfterRun::Retry { eligible_at } => LiveState::waiting(true, eligible_at),
@@ -120,7 +120,7 @@ impl EngineState {
         let ActiveRun { id, started_at, .. } = *record.run();
         let past = PastAttempt { run: id, started_at, ended_at: at, end: finish.end, error: None };
         record.remember(past, finish.error, self.thresholds.history);
-        self.store.advance(slot, stage);
+        self.store.advance(slot, state);
     }
 
     pub(super) fn redrive(&mut self, at: Timestamp, slot: Slot) {
@@ -133,7 +133,7 @@ impl EngineState {
 
     pub(super) fn discard(&mut self, at: Timestamp, slot: Slot) {
         // A run that an operator ends has no other fact that would count its end.
-        if let LiveState::Processing(_) = self.store.live[slot].stage {
+        if let LiveState::Processing(_) = self.store.live[slot].state {
             self.counters.finish(AttemptEnd::Discarded);
         }
         self.store.retire(slot, TombstoneKind::Discarded, at);
@@ -196,7 +196,7 @@ impl EngineState {
 
     fn waiting(&self, at: Timestamp, key: &Key) -> Result<Slot, ReplayError> {
         let slot = self.live(at, key)?;
-        match self.store.live[slot].stage {
+        match self.store.live[slot].state {
             LiveState::Waiting(_) => Ok(slot),
             LiveState::Processing(_) | LiveState::Failed { .. } => {
                 Err(ReplayError::new(at, "started, but it does not wait", key))
@@ -206,7 +206,7 @@ impl EngineState {
 
     fn processing(&self, at: Timestamp, key: &Key, run: RunId) -> Result<Slot, ReplayError> {
         let slot = self.live(at, key)?;
-        match self.store.live[slot].stage {
+        match self.store.live[slot].state {
             LiveState::Processing(active) if active.id == run => Ok(slot),
             LiveState::Processing(_) | LiveState::Waiting(_) | LiveState::Failed { .. } => {
                 Err(ReplayError::new(at, "finished, but this run of it is not in flight", key))
@@ -216,7 +216,7 @@ impl EngineState {
 
     fn failed(&self, at: Timestamp, key: &Key) -> Result<Slot, ReplayError> {
         let slot = self.live(at, key)?;
-        match self.store.live[slot].stage {
+        match self.store.live[slot].state {
             LiveState::Failed { .. } => Ok(slot),
             LiveState::Waiting(_) | LiveState::Processing(_) => {
                 Err(ReplayError::new(at, "redriven, but it has not failed", key))

@@ -64,7 +64,7 @@ impl Engine {
         match location {
             Location::Live(slot) => {
                 let record = &self.state.store.live[slot];
-                let (status, accepted_at) = (record.stage.status(), record.accepted_at);
+                let (status, accepted_at) = (record.state.status(), record.accepted_at);
                 (*record.event.digest(), Duplicate { status, attempt: record.attempt, accepted_at })
             }
             Location::Tombstone(id) => {

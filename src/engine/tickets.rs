@@ -117,6 +117,7 @@ impl Tickets {
     /// Voids a ticket: it has no record from now on, but is in the channel.
     pub(super) fn void(&mut self, ticket: Ticket) {
         let at = self.seek(ticket.number());
+        // A ticket that is void already is not counted once more.
         if let Some(entry) = self.sent.get_mut(at).filter(|entry| entry.slot().is_some()) {
             entry.holder = Holder::Void;
             self.live -= 1;

@@ -54,6 +54,7 @@ impl Share {
 
     /// Holds so many bytes from now on, whether they fit or not.
     pub(super) fn set(&mut self, bytes: usize) {
+        // Relaxed is enough: no other memory is read by the order of this number.
         if bytes >= self.bytes {
             self.budget.taken.fetch_add(bytes - self.bytes, Ordering::Relaxed);
         } else {

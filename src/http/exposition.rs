@@ -31,6 +31,7 @@ pub(super) async fn metrics(State(front): State<Arc<Front>>, headers: HeaderMap)
         let _written = write_family(&family, form, &mut text);
     }
     if form == TextForm::OpenMetrics {
+        // A text without this end counts as cut off.
         text.push_str("# EOF\n");
     }
     Ok(([(CONTENT_TYPE, form.content_type()), (VARY, "accept")], text))

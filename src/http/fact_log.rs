@@ -123,6 +123,7 @@ async fn read(log: FactLog, mut subscription: Subscription) {
         let notice = match tokio::time::timeout(UNFOLLOWED, subscription.recv()).await {
             Ok(Some(notice)) => Some(notice),
             Ok(None) => break,
+            // Nothing came for a while: a time to check whether there are followers.
             Err(_) => None,
         };
         let mut kept = log.lock();
@@ -186,7 +187,7 @@ impl Follower {
     /// The next facts, as they are sent; none at the end. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
-            // Made before the look, so that no notification between them is missed.
+            // Made before the read, so that no notification between them is missed.
             let log = self.log.clone();
             let changed = log.0.changed.notified();
             match self.take() {
@@ -213,6 +214,7 @@ impl Follower {
         }
         let from = usize::try_from(self.next - kept.first).unwrap_or(usize::MAX);
         for line in kept.lines.iter().skip(from) {
+            // At least one line, however long that is.
             if !part.is_empty() && part.len() + line.len() > PART_BYTES {
                 break;
             }

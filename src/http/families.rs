@@ -155,6 +155,7 @@ fn adapter(stats: &Stats) -> Vec<MetricFamily<'_>> {
 
 /// Without a journal there are no numbers of one.
 fn journal(stats: &Stats) -> Vec<MetricFamily<'_>> {
+    // Zeros would look like the numbers of a journal that works.
     let (Some(room), Some(state)) = (stats.journal_room_bytes, stats.journal) else { return Vec::new() };
     let states = JournalState::NAMES.map(|name| (name, u64::from(name == state.as_str()))).into();
     vec![

@@ -144,6 +144,7 @@ async fn read<T: DeserializeOwned>(front: &Front, request: Request, (most, form)
     let whole = body::read(body, most, (front.limits.body_timeout, &timeouts), &front.budget).await;
     let too_large = || Problem::invalid(format!("the body has more than {most} bytes: send {form}")).closing();
     let whole = whole.map_err(|problem| problem.unwrap_or_else(too_large))?;
+    // No body is a body without members: a lease needs none.
     let text = if whole.is_empty() { b"{}" } else { &whole[..] };
     // serde takes an array for a struct, too, with its members in the order of the fields.
     if !text.trim_ascii_start().starts_with(b"{") {

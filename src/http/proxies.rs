@@ -33,6 +33,7 @@ pub struct InvalidNetwork(String);
 impl Network {
     /// Returns whether this address is in it.
     pub fn has(&self, address: IpAddr) -> bool {
+        // A shift by all bits would overflow: a network of none has an arm of its own.
         let same = |one: u128, other: u128, width: u8| (one ^ other) >> (width - self.bits).min(127) == 0;
         match (self.address, address.to_canonical()) {
             _ if self.bits == 0 => self.address.is_ipv4() == address.to_canonical().is_ipv4(),

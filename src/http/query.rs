@@ -106,6 +106,7 @@ fn unknown(name: &str, names: &[&str]) -> Problem {
 
 /// A name or a value, decoded.
 pub(super) fn decode(text: &str) -> Result<String, Problem> {
+    // A plus is a space, as forms and most clients write it.
     let spaced = text.replace('+', " ");
     let decoded = percent_decode(spaced.as_bytes()).decode_utf8().map(Cow::into_owned);
     decoded.map_err(|_| Problem::invalid("the query is not UTF-8: encode it as UTF-8, then percent-encode it"))

@@ -56,6 +56,7 @@ async fn show(front: &Front, key: &Key, payload: bool) -> RecordAnswer {
             "there is no such event: perhaps it was forgotten, or has a source",
         ));
     };
+    // Read apart, so that of an event which changes between both it may be the newer.
     let explanation = front.eventful.explain(key).await?;
     Ok(answer(&RecordBody::new(&view, explanation, payload)))
 }
@@ -71,6 +72,7 @@ pub(super) async fn list(State(front): State<Arc<Front>>, RawQuery(query): RawQu
     let payload = query::flag("payload", payload.as_deref())?;
     let most = front.eventful.config().thresholds().listed;
     let limit = query::number("limit", limit.as_deref(), 1..=most)?;
+    // The default, too, must not exceed the bound, which simulations make small.
     let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, most);
     let after = query::number("after", after.as_deref(), 0..=u64::MAX)?.map_or(Cursor::START, Cursor::new);
     let page = front.eventful.find(&filter, after, limit).await?;

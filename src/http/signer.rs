@@ -24,6 +24,7 @@ pub struct Signer(Vec<Secret>);
 /// A secret that deliveries cannot be signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the secret for deliveries is not base64: write whsec_ and 32 random bytes in base64")]
+#[non_exhaustive]
 pub struct InvalidSigningKey;
 
 impl Signer {

@@ -103,6 +103,7 @@ impl OpenStreams {
             return (streams.idle_since.checked_add(idle), GiveUp::Idle);
         }
         let oldest = streams.open.values().filter_map(StreamState::unread_since).min();
+        // While each stream waits for the server, no client is late: checked again after a whole `unread`.
         (oldest.unwrap_or_else(now).checked_add(unread), GiveUp::Unread)
     }
 
@@ -144,6 +145,7 @@ impl Drop for OpenStream {
         if streams.open.is_empty() {
             streams.idle_since = now();
         }
+        // Unlocked first, as the task that is woken takes the lock at once.
         drop(streams);
         self.streams.0.1.notify_one();
     }
@@ -191,6 +193,7 @@ impl HttpBody for WatchedBody {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = &mut *self;
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
+            // The rest is to come from the server, so the client is not slow.
             this.held.stream.change(|state| state.is_ours = true);
             return Poll::Pending;
         };

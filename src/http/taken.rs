@@ -57,5 +57,6 @@ impl Serialize for Taken<'_> {
 
 /// As JSON. Nothing that the front says fails to be written.
 pub(super) fn json(value: &impl Serialize) -> String {
+    // Texts and numbers can always be written as JSON.
     serde_json::to_string(value).unwrap_or_default()
 }

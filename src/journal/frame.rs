@@ -160,6 +160,7 @@ fn put(rest: &mut &mut [u8], field: &[u8]) {
 /// The error for a body with more bytes than a header can count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body is too large: {bytes} bytes, a frame takes {max}", max = u32::MAX)]
+#[non_exhaustive]
 pub struct BodyTooLong {
     /// The number of bytes of the body.
     pub bytes: usize,

@@ -26,11 +26,13 @@ pub fn facts(journal: &mut dyn Journal, visit: &mut dyn FnMut(&Header, Fact)) ->
     while next < extent.end {
         let mut result = Ok(());
         let after = journal.read(next, PAGE_BYTES, &mut |sequence, bytes| {
+            // After an error the rest of the page is passed over: the journal's `read` cannot be stopped.
             if result.is_ok() {
                 result = frame_facts(sequence, bytes, &mut link, visit);
             }
         })?;
         result?;
+        // Without progress this loop would not end.
         if after == next {
             return Err(Corrupt::new(std::format_args!("frame {next}"), "it is missing").into());
         }

@@ -33,7 +33,7 @@ macro_rules! intercept {
     (
         $(#[$doc:meta])*
         &JournalStore { $(fn $ask:ident() -> $asked:ty;)* }
-        &Journal { $(fn $look:ident() -> $seen:ty;)* }
+        &Journal { $(fn $read:ident() -> $returned:ty;)* }
         &mut Journal { $(fn $act:ident($($arg:ident: $type:ty),*) -> $done:ty;)* }
     ) => {
         $(#[$doc])*
@@ -48,9 +48,9 @@ macro_rules! intercept {
                 store.$ask()
             })*
 
-            $(#[doc = concat!("Intercepts [`Journal::", stringify!($look), "`].")]
-            fn $look(&self, journal: &dyn Journal) -> $seen {
-                journal.$look()
+            $(#[doc = concat!("Intercepts [`Journal::", stringify!($read), "`].")]
+            fn $read(&self, journal: &dyn Journal) -> $returned {
+                journal.$read()
             })*
 
             $(#[doc = concat!("Intercepts [`Journal::", stringify!($act), "`].")]
@@ -74,8 +74,8 @@ macro_rules! intercept {
 
         #[deny(clippy::missing_trait_methods)]
         impl<I: Intercept> Journal for InterceptedJournal<I> {
-            $(fn $look(&self) -> $seen {
-                self.by.$look(&*self.journal)
+            $(fn $read(&self) -> $returned {
+                self.by.$read(&*self.journal)
             })*
 
             $(fn $act(&mut self $(, $arg: $type)*) -> $done {

@@ -100,6 +100,7 @@ impl SnapshotParts {
 
     /// Returns the summary, once there are no more parts.
     pub(super) fn finish(&self) -> Result<SnapshotSummary, OpenError> {
+        // With fewer records than it says, parts are missing at the end.
         let whole = self.summary.filter(|(_, records)| *records == self.records);
         let (summary, _) = whole.ok_or_else(|| self.missing())?;
         Ok(summary)
@@ -121,6 +122,7 @@ impl SnapshotParts {
     }
 
     fn last(&self) -> impl Display {
+        // The part at hand was counted when it was read.
         place(self.at, self.part.saturating_sub(1))
     }
 }
@@ -191,6 +193,7 @@ pub(super) fn restore(
             loader.put_paused_group(group);
             Ok(())
         }
+        // It was taken when the part was decoded.
         SnapshotItem::Summary(_) => Ok(()),
     }
 }

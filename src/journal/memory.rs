@@ -126,7 +126,7 @@ impl MemoryJournal {
     }
 
     /// Returns the contents, for reading.
-    fn look(&self) -> Result<MutexGuard<'_, MemoryContents>, ReadError> {
+    fn contents(&self) -> Result<MutexGuard<'_, MemoryContents>, ReadError> {
         match &self.broken {
             Some(cause) => Err(ReadError::Io { place: "memory".into(), cause: cause.clone() }),
             None => Ok(self.store.lock()),
@@ -148,6 +148,7 @@ impl Journal for MemoryJournal {
         let mut contents = self.own()?;
         if contents.end() != expected {
             let last = contents.frames.last_key_value();
+            // A caller that has not learned of its success may append the same frame once more.
             let is_repeat = last.is_some_and(|(last, bytes)| *last == expected && bytes == frame);
             return if is_repeat { Ok(()) } else { Err(WriteError::Fenced) };
         }
@@ -162,7 +163,7 @@ impl Journal for MemoryJournal {
         limit_bytes: usize,
         visit: &mut dyn FnMut(Sequence, &[u8]),
     ) -> Result<Sequence, ReadError> {
-        let contents = self.look()?;
+        let contents = self.contents()?;
         if from < contents.first {
             return Err(Corrupt::new(format_args!("frame {from} in memory"), "it was trimmed").into());
         }
@@ -210,16 +211,17 @@ impl Journal for MemoryJournal {
     }
 
     fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
-        Ok(self.look()?.snapshots.keys().copied().collect())
+        Ok(self.contents()?.snapshots.keys().copied().collect())
     }
 
     fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
-        let contents = self.look()?;
+        let contents = self.contents()?;
         Ok(contents.snapshots.get(&at).and_then(|parts| parts.get(part as usize)).cloned())
     }
 
     fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
         let mut contents = self.own()?;
+        // Never past the end, so that the next frame keeps its number.
         let below = below.min(contents.end());
         contents.frames = contents.frames.split_off(&below);
         contents.snapshots = contents.snapshots.split_off(&below);

@@ -67,7 +67,7 @@ enum WireItem<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 struct WireLife<'a> {
     accepted_at: u64,
-    stage: WireStage,
+    state: WireState,
     attempt: u32,
     charge: WireCharge,
     last_error: Option<&'a str>,
@@ -76,7 +76,7 @@ struct WireLife<'a> {
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-enum WireStage {
+enum WireState {
     /// Eligible at this time, without an earlier run.
     Received(u64),
     /// Eligible at this time, after an earlier run.
@@ -126,11 +126,11 @@ const fn downtime(until: u64, lasted: u64) -> Downtime {
 /// Appends a record to `out`.
 pub(super) fn encode(kept: &SnapshotRecord, out: &mut Vec<u8>) {
     let record = &kept.record;
-    match (&kept.event, stage(record)) {
-        (Some(event), Some(stage)) => {
+    match (&kept.event, state(record)) {
+        (Some(event), Some(state)) => {
             // Numbers begin with 1, so 0 is free to mean that there is none.
             let seq = record.seq.map_or(0, Seq::number);
-            put(&WireItem::Numbered(seq, WireEvent::of(event), WireOptions::of(event), life(record, stage)), out);
+            put(&WireItem::Numbered(seq, WireEvent::of(event), WireOptions::of(event), life(record, state)), out);
             for past in &record.history {
                 put(&(WirePast::of(past), past.error.as_ref().map(ErrorText::as_str)), out);
             }
@@ -218,8 +218,9 @@ pub(super) fn outline(bytes: &[u8]) -> Result<(Outline, &[u8]), WireError> {
 }
 
 fn live_outline(event: &WireEvent<'_>, life: &WireLife<'_>) -> Outline {
-    let (key, processing) = (event.key().hash(), matches!(life.stage, WireStage::Processing(..)));
-    let ended = if let WireStage::Failed(micros) = life.stage { Some(Timestamp::from_micros(micros)) } else { None };
+    let (key, processing) = (event.key().hash(), matches!(life.state, WireState::Processing(..)));
+    // Of the records that have ended only failed ones keep their event; all others are tombstones.
+    let ended = if let WireState::Failed(micros) = life.state { Some(Timestamp::from_micros(micros)) } else { None };
     Outline::Record(RecordOutline { key, processing, ended })
 }
 
@@ -231,24 +232,24 @@ fn skip_history<'a, T: Deserialize<'a>>(life: &WireLife<'_>, mut bytes: &'a [u8]
     Ok(bytes)
 }
 
-/// Returns the stage of a record that has not ended.
-fn stage(record: &RecordView) -> Option<WireStage> {
+/// Returns the state of a record that has not ended.
+fn state(record: &RecordView) -> Option<WireState> {
     match record.status {
-        Status::Received => Some(WireStage::Received(record.eligible_at?.as_micros())),
-        Status::FailedRetry => Some(WireStage::FailedRetry(record.eligible_at?.as_micros())),
+        Status::Received => Some(WireState::Received(record.eligible_at?.as_micros())),
+        Status::FailedRetry => Some(WireState::FailedRetry(record.eligible_at?.as_micros())),
         Status::Processing => {
             let run = record.run?;
-            Some(WireStage::Processing(WireRun::of(run.id), run.started_at.as_micros()))
+            Some(WireState::Processing(WireRun::of(run.id), run.started_at.as_micros()))
         }
-        Status::Failed => Some(WireStage::Failed(record.terminal_at?.as_micros())),
+        Status::Failed => Some(WireState::Failed(record.terminal_at?.as_micros())),
         Status::Completed | Status::Discarded => None,
     }
 }
 
-fn life(record: &RecordView, stage: WireStage) -> WireLife<'_> {
+fn life(record: &RecordView, state: WireState) -> WireLife<'_> {
     WireLife {
         accepted_at: record.accepted_at.as_micros(),
-        stage,
+        state,
         attempt: record.attempt,
         charge: WireCharge::of(record.charge),
         last_error: record.last_error.as_ref().map(ErrorText::as_str),
@@ -272,16 +273,16 @@ fn stone(record: &RecordView) -> WireStone<'_> {
 impl WireLife<'_> {
     fn into_record(self, seq: Option<Seq>, event: &Event, history: Vec<PastAttempt>) -> RecordView {
         let at = |micros| Some(Timestamp::from_micros(micros));
-        let (status, eligible_at, run, terminal_at) = match self.stage {
-            WireStage::Received(micros) => (Status::Received, at(micros), None, None),
-            WireStage::FailedRetry(micros) => (Status::FailedRetry, at(micros), None, None),
-            WireStage::Processing(run, since) => {
+        let (status, eligible_at, run, terminal_at) = match self.state {
+            WireState::Received(micros) => (Status::Received, at(micros), None, None),
+            WireState::FailedRetry(micros) => (Status::FailedRetry, at(micros), None, None),
+            WireState::Processing(run, since) => {
                 let started_at = Timestamp::from_micros(since);
                 // The deadline is none of the facts: it is set again when the engine is opened.
                 let run = RunView { id: run.into_run(), started_at, deadline: started_at };
                 (Status::Processing, None, Some(run), None)
             }
-            WireStage::Failed(micros) => (Status::Failed, None, None, at(micros)),
+            WireState::Failed(micros) => (Status::Failed, None, None, at(micros)),
         };
         RecordView {
             key: event.key().clone(),

@@ -16,7 +16,8 @@ use crate::engine::{Config, facts::Replay};
 const FRAMES_BESIDE: u64 = 64;
 
 /// The progress of a recovery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct RecoveryProgress {
     /// Frames that were read, or that the snapshot covers.
     pub read: u64,
@@ -24,6 +25,17 @@ pub struct RecoveryProgress {
     pub total: u64,
     /// Records so far.
     pub records: u64,
+}
+
+impl RecoveryProgress {
+    /// Adds the progress of another recovery: each number is then that of both together.
+    pub fn add(&mut self, other: &Self) {
+        // Without `..`, so that a new number does not compile until it is added.
+        let Self { read, total, records } = other;
+        self.read += read;
+        self.total += total;
+        self.records += records;
+    }
 }
 
 /// The result of a recovery.

@@ -125,6 +125,7 @@ impl<'a> WireChange<'a> {
         match change {
             Change::Accepted(event) => {
                 let (event, options) = (WireEvent::of(event), WireOptions::of(event));
+                // The form without options is the shorter one, and most events have none.
                 if options.is_empty() { Self::Accepted(event) } else { Self::AcceptedWith(event, options) }
             }
             Change::Started { key, run } => Self::Started(WireKey::of(key), WireRun::of(*run)),

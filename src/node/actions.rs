@@ -66,6 +66,7 @@ impl Actions {
 
     /// Adds LSNs whose fate was decided, later ones than those before.
     pub(super) fn settle(&mut self, after: Lsn, up_to: Lsn) {
+        // One call may settle several ranges: the driver gets one that holds all of them.
         let after = self.settled.map_or(after, |settled| settled.after.min(after));
         let up_to = self.settled.map_or(up_to, |settled| settled.up_to.max(up_to));
         self.settled = Some(Settled { after, up_to });

@@ -79,6 +79,7 @@ impl RunBatch {
 
     /// Returns whether its runs ended at once.
     pub(super) fn was_quick(&mut self, now: Timestamp) -> bool {
+        // Taken, because the task uses its batch again for its next runs.
         !mem::take(&mut self.has_waited) && is_quick(self.given, now.since(self.since))
     }
 

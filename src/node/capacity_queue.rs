@@ -38,6 +38,7 @@ impl CapacityQueue {
 
     /// Adds a waiter at the end.
     pub(super) fn join(&mut self, waiter: Waiter, size_bytes: usize) {
+        // One that joins again has lost its place, and must not have two.
         self.leave(waiter);
         self.waiters.insert(self.joined, (waiter, size_bytes));
         self.places.insert(waiter, self.joined);

@@ -250,6 +250,7 @@ impl PendingCommits {
     /// Records that the group is durable. Returns the tickets that may leave now, and the LSNs that are settled.
     pub(super) fn finish(&mut self, room_bytes: u64) -> (Vec<Ticket>, Lsn, Lsn) {
         let Some(journaled) = &mut self.0 else { return Default::default() };
+        // A write that succeeded shows that the journal is there, whatever the last check found.
         (journaled.room_bytes, journaled.is_reachable) = (room_bytes, true);
         let tickets = journaled.groups.finish();
         let reached = journaled.groups.settled();
@@ -264,6 +265,7 @@ impl PendingCommits {
         journaled.lost_since = journaled.unsynced_since();
         let durable = journaled.groups.settled();
         let facts = journaled.groups.fail();
+        // Added to those of an earlier failure, whose fate only an opening shows.
         journaled.abandoned += facts;
         let lost = journaled.groups.settled();
         journaled.horizon.lose(durable, lost, journaled.limits.failures);

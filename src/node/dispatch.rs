@@ -119,6 +119,7 @@ impl Node {
             // The dispatcher notices by itself that a receiver is gone.
             let _ = self.launch_batch(now, batch);
         }
+        // The dispatcher starts nothing while a task leads, so a lead that serves nothing ends here.
         if batch.len() == 0 || self.pace.size() == 1 {
             self.pace.step_down(batch.step_down());
         }
@@ -170,6 +171,7 @@ impl Node {
 
     /// Replaces the channel, with the loss of every ticket in it.
     pub(super) fn replace_channel(&mut self, now: Timestamp) {
+        // The tickets of an engine that was abandoned are void with it, and the next one gets a channel of its own.
         if self.unavailable().is_none() {
             self.channel = TicketChannel::new(self.engine.config());
             // Tickets in groups that are not durable belong to the old channel, too.

@@ -40,7 +40,7 @@ impl Node {
         // Callers that wait for a result must not wait for the end of the drain.
         self.release_answers(now, false);
         self.advance_shutdown(now);
-        let until = match self.shutdown.as_ref()?.stage() {
+        let until = match self.shutdown.as_ref()?.phase() {
             ShutdownPhase::Draining(until) | ShutdownPhase::Yielding(until) | ShutdownPhase::Closing(until) => until,
             ShutdownPhase::Over => return None,
         };
@@ -50,9 +50,9 @@ impl Node {
     /// Ends everything at once: there is no task left that could be waited for.
     pub fn end_at_once(&mut self, now: Timestamp) {
         self.shut_down(now, Duration::ZERO);
-        // Three steps lead from the first stage to the last.
+        // Three steps lead from the first phase to the last.
         for _ in 0..3 {
-            match self.shutdown.as_ref().map(Shutdown::stage) {
+            match self.shutdown.as_ref().map(Shutdown::phase) {
                 Some(ShutdownPhase::Draining(_)) => self.pass_to_yielding(now),
                 Some(ShutdownPhase::Yielding(_)) => self.stop(now),
                 Some(ShutdownPhase::Closing(_)) => self.finish_shutdown(now),
@@ -68,13 +68,13 @@ impl Node {
 
     /// Returns whether the shutdown has stopped the engine.
     pub fn has_stopped(&self) -> bool {
-        matches!(self.shutdown.as_ref().map(Shutdown::stage), Some(ShutdownPhase::Closing(_) | ShutdownPhase::Over))
+        matches!(self.shutdown.as_ref().map(Shutdown::phase), Some(ShutdownPhase::Closing(_) | ShutdownPhase::Over))
     }
 
     pub(super) fn advance_shutdown(&mut self, now: Timestamp) {
-        // Several stages may end at one time, such as when no run is in flight and no worker is left.
-        while let Some(stage) = self.shutdown.as_ref().map(Shutdown::stage) {
-            match stage {
+        // Several phases may end at one time, such as when no run is in flight and no worker is left.
+        while let Some(phase) = self.shutdown.as_ref().map(Shutdown::phase) {
+            match phase {
                 ShutdownPhase::Draining(until) if self.is_drained() || until <= now => self.pass_to_yielding(now),
                 ShutdownPhase::Yielding(until) if self.workers.held() == 0 || until <= now => self.stop(now),
                 ShutdownPhase::Closing(until) if self.is_closed() || until <= now => self.finish_shutdown(now),
@@ -105,8 +105,8 @@ impl Node {
         self.pass_to(ShutdownPhase::Yielding(now + self.config().abort_grace));
     }
 
-    fn pass_to(&mut self, stage: ShutdownPhase) {
-        self.shutdown.iter_mut().for_each(|shutdown| shutdown.pass_to(stage));
+    fn pass_to(&mut self, phase: ShutdownPhase) {
+        self.shutdown.iter_mut().for_each(|shutdown| shutdown.pass_to(phase));
         self.pending.edit().end = true;
     }
 

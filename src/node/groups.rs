@@ -74,6 +74,7 @@ impl Groups {
     /// Creates an empty set; everything so far is durable. A group has at most this many bytes of facts, besides those
     /// of one fact more with its follow-ups.
     pub fn bounded(limit_bytes: usize) -> Self {
+        // With a limit of 0 a group without facts would be full, and be written.
         let (settled, written, full, open, facts, bytes) = Default::default();
         Self { limit_bytes: limit_bytes.max(1), settled, written, full, open, facts, bytes }
     }
@@ -259,7 +260,7 @@ mod tests {
         groups.add([fact()]);
         let first = groups.tail();
         assert!(groups.begin(&mut Vec::new()));
-        assert_eq!(groups.tail(), first, "a look while it is written waits for it");
+        assert_eq!(groups.tail(), first, "a read while it is written waits for it");
         groups.add([fact()]);
         let second = groups.tail();
         assert!(second > first);

@@ -186,6 +186,7 @@ fn journal_reason(phase: Phase, journal: Option<JournalState>) -> Option<NotRead
         JournalState::Down => Some(NotReady::JournalDown),
         JournalState::Reopening => Some(NotReady::Reopening),
         JournalState::Working => None,
+        // An engine that drains refuses new events in any case, and its phase says so.
         JournalState::Stalled { .. } | JournalState::Full | JournalState::Unreachable if phase != Phase::Running => {
             None
         }

@@ -12,6 +12,7 @@ use crate::engine::{Engine, Timestamp, facts::Fact};
 /// The error for a journal that lacks frames which were durable when it was opened again: it is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the journal lacks frames that were durable: restore it from a copy, and restart")]
+#[non_exhaustive]
 pub struct FramesLost;
 
 /// The consequences of a refusal by the journal.
@@ -107,7 +108,7 @@ impl Node {
             Some(room) if room < largest => JournalSpace::Short,
             Some(_) | None => JournalSpace::Enough,
         };
-        self.writer.looked(now, found, room_bytes == u64::MAX).then_some(found)
+        self.writer.measured(now, found, room_bytes == u64::MAX).then_some(found)
     }
 
     /// Records that the journal has failed: whether its last group is durable is unknown, and the engine is abandoned
@@ -128,6 +129,7 @@ impl Node {
         let (after, up_to, facts) = self.commits.abandon();
         self.workers.stop_all(now, &mut self.pending.edit().cancel);
         self.pending.edit().settle(after, up_to);
+        // Also those that wait for no LSN, such as for room: each finds that nothing is decided now.
         self.pending.edit().wake_everyone();
         facts
     }

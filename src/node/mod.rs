@@ -220,6 +220,7 @@ impl Node {
             reported_full: false,
             pending: Pending::default(),
         };
+        // The opening has decided facts and sent tickets already: they are taken in before the first call.
         node.take_output(now);
         node.perform(now);
         node
@@ -229,6 +230,7 @@ impl Node {
     #[doc(hidden)]
     #[must_use]
     pub fn probed(mut self, probe: HookSet) -> Self {
+        // Oracles need facts of a node in memory as well, which keeps none by itself.
         self.out.keep_facts(self.commits.keeps_facts() || probe.wants_facts());
         self.probe = probe;
         self
@@ -257,6 +259,7 @@ impl Node {
     /// Records that a thread panicked while it held the node: all that wait learn of it.
     pub fn break_down(&mut self) {
         self.is_broken = true;
+        // Callers that wait for an LSN read the horizon and not the node: once it is closed, they return.
         self.commits.close_horizon();
         self.readers.close(&mut self.pending.edit().wake);
         self.pending.edit().wake_everyone();

@@ -91,6 +91,7 @@ impl Node {
         // A redrive takes no room for its event, but its outcomes need some.
         let (bound, _) = self.commits.refusal(now, 0)?;
         let status = self.engine.get(now, key)?.status;
+        // In all other cases the engine refuses by itself, with a reason that says more.
         (self.engine.phase() == Phase::Running && status == Status::Failed).then_some(bound)
     }
 

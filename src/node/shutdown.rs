@@ -35,7 +35,7 @@ pub(super) struct Shutdown {
     since: Timestamp,
     /// The counters before the shutdown, or before the opening of the engine that it ends.
     before: FactCounters,
-    stage: ShutdownPhase,
+    phase: ShutdownPhase,
     report: ShutdownReport,
 }
 
@@ -55,21 +55,21 @@ pub(super) enum ShutdownPhase {
 impl Shutdown {
     pub(super) fn new(now: Timestamp, deadline: Timestamp) -> Self {
         let (before, report) = Default::default();
-        Self { since: now, before, stage: ShutdownPhase::Draining(deadline), report }
+        Self { since: now, before, phase: ShutdownPhase::Draining(deadline), report }
     }
 
-    pub(super) const fn stage(&self) -> ShutdownPhase {
-        self.stage
+    pub(super) const fn phase(&self) -> ShutdownPhase {
+        self.phase
     }
 
-    pub(super) const fn pass_to(&mut self, stage: ShutdownPhase) {
-        self.stage = stage;
+    pub(super) const fn pass_to(&mut self, phase: ShutdownPhase) {
+        self.phase = phase;
     }
 
     /// Applies another deadline: the earliest of all counts.
     pub(super) fn hurry(&mut self, deadline: Timestamp) {
-        // The later stages last as long as the configuration says, whatever callers ask for.
-        if let ShutdownPhase::Draining(until) = &mut self.stage {
+        // The later phases last as long as the configuration says, whatever callers ask for.
+        if let ShutdownPhase::Draining(until) = &mut self.phase {
             *until = deadline.min(*until);
         }
     }
@@ -94,11 +94,11 @@ impl Shutdown {
 
     pub(super) fn finish(&mut self, now: Timestamp, unsynced: u64) {
         (self.report.unsynced, self.report.took) = (unsynced, now.since(self.since));
-        self.stage = ShutdownPhase::Over;
+        self.phase = ShutdownPhase::Over;
     }
 
     /// Returns the report, once the shutdown has ended.
     pub(super) fn report(&self) -> Option<ShutdownReport> {
-        (self.stage == ShutdownPhase::Over).then_some(self.report)
+        (self.phase == ShutdownPhase::Over).then_some(self.report)
     }
 }

@@ -36,7 +36,7 @@ impl Node {
         self.workers.fingerprint(hasher);
         self.pace.fingerprint(hasher);
         self.channel.tickets().hash(hasher);
-        self.shutdown.as_ref().map(Shutdown::stage).hash(hasher);
+        self.shutdown.as_ref().map(Shutdown::phase).hash(hasher);
         self.queue.fingerprint(hasher);
         (&self.dispatcher, &self.sweeper, self.armed, self.has_moved_deadlines).hash(hasher);
         (self.dispatcher_waits, self.is_broken, self.idle_awaited, self.reported_full).hash(hasher);

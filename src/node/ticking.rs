@@ -19,6 +19,7 @@ pub enum Tick {
 impl Node {
     /// Sweeps when that is due, and releases results that have waited too long.
     pub fn tick(&mut self, now: Timestamp) -> Tick {
+        // First, and whatever the engine's condition: its callers wait all the same.
         self.release_answers(now, false);
         match self.unavailable() {
             Some(why) if !why.is_temporary() => {

@@ -56,6 +56,7 @@ impl Stats {
         self.clock_ahead = self.clock_ahead.max(*clock_ahead);
         self.phase = earlier(self.phase, *phase);
         self.paused |= paused;
+        // A group has its events in several shards, and each of them names it.
         self.paused_groups.extend_from_slice(paused_groups);
         self.paused_groups.sort_unstable();
         self.paused_groups.dedup();
@@ -86,6 +87,7 @@ fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 
 fn worse(one: Option<JournalState>, other: Option<JournalState>) -> Option<JournalState> {
     match (one, other) {
+        // Results have waited since the earlier time.
         (Some(JournalState::Stalled { since }), Some(JournalState::Stalled { since: other })) => {
             Some(JournalState::Stalled { since: since.min(other) })
         }
@@ -93,7 +95,7 @@ fn worse(one: Option<JournalState>, other: Option<JournalState>) -> Option<Journ
     }
 }
 
-/// The order of states in which each has more to say than those before.
+/// Returns the rank of a state: each needs more attention than those below it.
 const fn rank(state: JournalState) -> u8 {
     match state {
         JournalState::Working => 0,

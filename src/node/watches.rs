@@ -63,6 +63,7 @@ impl Watches {
 
     /// Moves the waiters for an end among these facts to `wake`.
     pub(super) fn take(&mut self, facts: &[Fact], wake: &mut Vec<Waiter>) {
+        // Mostly there are no waiters: then no fact needs to be read.
         if self.any() {
             facts.iter().filter_map(ended).for_each(|key| wake.extend(self.0.remove(key).unwrap_or_default()));
         }

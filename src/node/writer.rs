@@ -27,7 +27,7 @@ pub enum Job {
     /// Seal the journal. Report only [`journal_failed`](super::Node::journal_failed).
     Seal,
     /// Measure the free room, and check whether the journal is reachable. Report [`measured`](super::Node::measured).
-    Look,
+    Measure,
     /// Open the journal again. Report [`journal_opened`](super::Node::journal_opened) or
     /// [`journal_not_opened`](super::Node::journal_not_opened).
     Open,
@@ -54,7 +54,7 @@ pub enum JournalSpace {
 const SEAL_AFTER: Duration = Duration::from_millis(50);
 
 /// The time between measurements of the free room: half of the second within which readiness reports a change.
-const LOOK_AFTER: Duration = Duration::from_millis(500);
+const MEASURE_AFTER: Duration = Duration::from_millis(500);
 
 /// The time between tries to open a journal again. If it were much shorter, a broken disk would be read all the time;
 /// longer, a mended one would be used late.
@@ -101,6 +101,7 @@ impl WriterState {
             unsealed_since: None,
             found: JournalSpace::Enough,
             is_unbounded: false,
+            // Long ago, so that a check is due as soon as there is nothing to write.
             checked_at: Timestamp::EPOCH,
             openings_in_vain: 0,
             open_at: Timestamp::EPOCH,
@@ -132,8 +133,8 @@ impl WriterState {
                 return if self.unsealed_since.take().is_some() { Job::Seal } else { Job::Close };
             }
         }
-        if !self.is_unbounded && self.checked_at + LOOK_AFTER <= now {
-            return Job::Look;
+        if !self.is_unbounded && self.checked_at + MEASURE_AFTER <= now {
+            return Job::Measure;
         }
         let maintains = self.turn != WriterTurn::Rest && self.found != JournalSpace::Unreachable;
         // Alternates with writes, so that a snapshot never holds up more than one group.
@@ -151,8 +152,8 @@ impl WriterState {
 
     /// Returns the time at which it has something to do for which nothing wakes it.
     fn wakes_at(&self) -> Option<Timestamp> {
-        let look = (!self.is_unbounded).then(|| self.checked_at + LOOK_AFTER);
-        self.unsealed_since.map(|since| since + SEAL_AFTER).into_iter().chain(look).min()
+        let measure = (!self.is_unbounded).then(|| self.checked_at + MEASURE_AFTER);
+        self.unsealed_since.map(|since| since + SEAL_AFTER).into_iter().chain(measure).min()
     }
 
     /// Returns the next job on a journal that has failed.
@@ -190,7 +191,7 @@ impl WriterState {
     }
 
     /// Records the result of a measurement. Returns whether it has changed.
-    pub(super) fn looked(&mut self, now: Timestamp, found: JournalSpace, is_unbounded: bool) -> bool {
+    pub(super) fn measured(&mut self, now: Timestamp, found: JournalSpace, is_unbounded: bool) -> bool {
         self.checked_at = now;
         // A journal that refused a group has a bound, whatever it reports.
         self.is_unbounded = is_unbounded && found == JournalSpace::Enough && !self.is_refused;
@@ -246,6 +247,7 @@ impl WriterState {
     pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
         use core::hash::Hash as _;
         (self.turn, self.is_refused, self.unsealed_since, self.found, self.is_unbounded).hash(hasher);
+        // Not the number of openings: only whether there was one in vain changes what comes next.
         (self.checked_at, self.openings_in_vain > 0, self.open_at, self.is_closed).hash(hasher);
     }
 }
@@ -267,8 +269,8 @@ mod tests {
             };
             match writer.next_job(now, begin, false) {
                 Job::Wait(until) => return until,
-                Job::Look => {
-                    writer.looked(now, JournalSpace::Unreachable, false);
+                Job::Measure => {
+                    writer.measured(now, JournalSpace::Unreachable, false);
                 }
                 Job::Append => writer.appended(now, 1),
                 Job::Maintain | Job::Seal | Job::Open | Job::Close => {}
@@ -280,7 +282,7 @@ mod tests {
     #[test]
     fn writer_that_ends_closes_although_the_last_look_found_nothing() {
         let mut writer = WriterState::new(0);
-        writer.looked(START, JournalSpace::Unreachable, false);
+        writer.measured(START, JournalSpace::Unreachable, false);
         assert_eq!(writer.next_job(START, || true, true), Job::Append);
         writer.appended(START, 1);
         assert_eq!(writer.next_job(START, || false, true), Job::Seal);
@@ -293,7 +295,7 @@ mod tests {
             let mut writer = WriterState::new(0);
             assert_eq!(writer.next_job(START, || true, false), Job::Append);
             writer.refused();
-            writer.looked(START, JournalSpace::Short, false);
+            writer.measured(START, JournalSpace::Short, false);
             let others = (0..jobs).filter(|_| writer.next_job(START, || false, false) == Job::Append).count();
             assert_eq!(others, usize::from(jobs > 2), "after a wait it is tried again");
             assert_eq!(writer.next_job(START, || false, true), Job::Append, "after {jobs} jobs");
@@ -304,7 +306,7 @@ mod tests {
     fn groups_and_steps_of_a_snapshot_take_turns() {
         for more in [false, true] {
             let mut writer = WriterState::new(0);
-            writer.looked(START, JournalSpace::Enough, true);
+            writer.measured(START, JournalSpace::Enough, true);
             for turn in 0..3 {
                 assert_eq!(writer.next_job(START, || true, false), Job::Append, "in turn {turn}");
                 writer.appended(START, 1);
@@ -317,8 +319,8 @@ mod tests {
     #[test]
     fn abandoned_snapshot_is_followed_by_a_look_and_a_seal() {
         let mut writer = WriterState::new(0);
-        writer.looked(START, JournalSpace::Enough, false);
-        assert_eq!(until_it_waits(&mut writer, START, 0), Some(START + LOOK_AFTER));
+        writer.measured(START, JournalSpace::Enough, false);
+        assert_eq!(until_it_waits(&mut writer, START, 0), Some(START + MEASURE_AFTER));
 
         writer.leave_unsealed(START);
 
@@ -329,20 +331,20 @@ mod tests {
                 if matches!(job, Job::Wait(_)) {
                     break;
                 }
-                if job == Job::Look {
-                    writer.looked(now, JournalSpace::Enough, false);
+                if job == Job::Measure {
+                    writer.measured(now, JournalSpace::Enough, false);
                 }
                 jobs.push((now, job));
             }
         }
         jobs.retain(|(_, job)| *job != Job::Maintain);
-        assert_eq!(jobs, [(START, Job::Look), (START + SEAL_AFTER, Job::Seal)]);
+        assert_eq!(jobs, [(START, Job::Measure), (START + SEAL_AFTER, Job::Seal)]);
     }
 
     #[test]
     fn writer_of_a_journal_that_is_not_there_waits_for_a_later_time() {
         let mut writer = WriterState::new(0);
-        for now in [START, START + SEAL_AFTER, START + LOOK_AFTER, START + LOOK_AFTER * 2] {
+        for now in [START, START + SEAL_AFTER, START + MEASURE_AFTER, START + MEASURE_AFTER * 2] {
             let until = until_it_waits(&mut writer, now, 1);
             assert!(until.is_some_and(|until| until > now), "{until:?} at {now:?}");
         }

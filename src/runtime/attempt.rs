@@ -37,6 +37,7 @@ pub(super) struct RunState {
 /// The run has ended for the engine: what its handler still does no longer counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this run no longer counts: it timed out, was stopped or has ended; return from the handler")]
+#[non_exhaustive]
 pub struct Stale;
 
 /// A run was not settled.
@@ -132,6 +133,7 @@ impl Attempt {
 
     /// Returns the time at which the run is stopped unless it has ended or sent a heartbeat before.
     pub fn deadline(&self) -> Timestamp {
+        // Relaxed is enough: nothing else is read by the order of this number.
         Timestamp::from_micros(self.0.deadline_micros.load(Ordering::Relaxed))
     }
 

@@ -180,6 +180,7 @@ impl Builder {
 
     fn defaults(&self) -> Config {
         #[cfg(feature = "durable")]
+        // Records outlive the process then, and can be compared with what senders repeat days later.
         if self.journal.is_some() {
             return Config::durable();
         }
@@ -250,6 +251,7 @@ impl Eventful {
 
 #[allow(clippy::disallowed_methods, reason = "the one place that draws a seed")]
 fn draw_seed() -> Result<u64, StartError> {
+    // Unknown to senders, who could otherwise choose keys that collide in the index.
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| StartError::Seed(error.to_string()))?;
     Ok(u64::from_le_bytes(seed))

@@ -42,6 +42,7 @@ impl Eventful {
     pub async fn find(&self, filter: &Filter, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
         let mut page = Page { records: Vec::new(), next: Some(after) };
         while let Some(after) = page.next.take() {
+            // One at least, so that a caller that continues comes to the end.
             let left = limit.max(1).saturating_sub(page.records.len());
             if left == 0 {
                 page.next = Some(after);
@@ -82,7 +83,7 @@ impl Eventful {
             let mut next = Some(Cursor::START);
             while let Some(after) = next {
                 let part;
-                (part, next) = shared.look(|node, now| node.engine().count(now, filter, after))?;
+                (part, next) = shared.read_available(|node, now| node.engine().count(now, filter, after))?;
                 count += part;
                 consume_budget().await;
             }
@@ -168,7 +169,8 @@ impl Eventful {
         let mut room = self.config().thresholds().bulk;
         while let Some(after) = next.filter(|_| room > 0) {
             let Some(at) = self.shards.at(after) else { return Ok((parts, None)) };
-            let (keys, rest) = at.shared.look(|node, now| node.engine().find_keys(now, filter, at.place, room))?;
+            let (keys, rest) =
+                at.shared.read_available(|node, now| node.engine().find_keys(now, filter, at.place, room))?;
             room -= keys.len();
             next = at.next(&self.shards, rest);
             parts.push(ShardKeys { after, shared: at.shared, keys });
@@ -207,7 +209,7 @@ fn with_status(filter: &Filter, status: Status) -> Filter {
 
 impl Shared {
     /// Reads from a node that is available.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&Node, Timestamp) -> T) -> Result<T, Unavailable> {
-        self.read(|node, now| node.unavailable().map_or_else(|| Ok(look(node, now)), Err))
+    pub(super) fn read_available<T>(&self, read: impl FnOnce(&Node, Timestamp) -> T) -> Result<T, Unavailable> {
+        self.read(|node, now| node.unavailable().map_or_else(|| Ok(read(node, now)), Err))
     }
 }

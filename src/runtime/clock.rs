@@ -65,6 +65,7 @@ impl SystemClock {
         let gap = ours.since(theirs).max(theirs.since(ours));
         let micros = u64::try_from(gap.as_micros()).unwrap_or(u64::MAX);
         let warned = Duration::from_micros(self.warned_micros.load(Ordering::Relaxed));
+        // Two tasks at once may both warn, which does no harm: so no stronger ordering is needed.
         if gap.abs_diff(warned) > NOTABLE_GAP {
             self.warned_micros.store(micros, Ordering::Relaxed);
             tracing::warn!(

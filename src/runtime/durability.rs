@@ -37,6 +37,7 @@ pub struct Durability {
 
 /// The facts that must be durable before a handler is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum StartDurability {
     /// The start of its run: an attempt is charged even when the power fails while it runs.
     Synced,

@@ -80,6 +80,7 @@ impl FollowUps {
             Ok(())
         });
         if result.is_err() {
+            // All or none, so that a handler which continues after the error knows what it has added.
             added.truncate(before);
         }
         result

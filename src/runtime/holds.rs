@@ -47,6 +47,7 @@ impl LockHolds {
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
         let micros = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        // As many bits as the length takes: the power of two above it.
         let bucket = (u64::BITS - micros.leading_zeros()).min(31) as usize;
         self.holds.counts[bucket].fetch_add(1, Ordering::Relaxed);
     }

@@ -76,6 +76,7 @@ impl Eventful {
 
     /// Counts a submission that makes no event.
     pub fn reject(&self, rejection: Rejection) {
+        // Without an event there is no key that would name a shard.
         self.shards.first().write(|node, now| node.reject(now, rejection));
     }
 }
@@ -196,6 +197,7 @@ impl CapacityTicket {
         let timeout = self.shared.sleep_until(self.shared.now() + self.shared.submit_timeout);
         let entered = tokio::select! {
             biased;
+            // Before the timeout: when both are ready, the event was decided in time.
             entered = self.enter(&mut event) => Some(entered?),
             () = timeout => None,
         };

@@ -81,6 +81,7 @@ fn parse<T: DeserializeOwned>(event: &Event) -> Result<T, Failure> {
             format_args!("the payload is encoded with {encoding}, and is to be JSON for {wanted}: send it plain");
         return Err(Failure::permanent(wrong));
     }
+    // Permanent: the same bytes would not parse at the next attempt either.
     serde_json::from_slice(event.payload())
         .map_err(|error| Failure::permanent(format_args!("the payload does not parse as {wanted}: {error}")))
 }

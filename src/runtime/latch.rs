@@ -20,6 +20,7 @@ pub(super) trait Cancel: Send + Sync {
 
 impl Latch {
     pub(super) fn open(&self) {
+        // Before the notification, so that a waiter which it wakes finds it set.
         self.open.store(true, Ordering::Release);
         notify_all_guarded(&self.opened);
     }

@@ -102,7 +102,7 @@ impl LeaseDesk {
         let (until, mut give_up) = (entered + wait, entered + wait.max(PATIENCE));
         let mut request = LeaseRequest::enter(self, shared, most.get());
         loop {
-            // Made before the look, so that no notification between them is missed.
+            // Made before the read, so that no notification between them is missed.
             let notify = Arc::clone(&request.notify);
             let notified = notify.notified();
             let had_none = request.leases.is_empty();
@@ -166,8 +166,10 @@ impl DeskState {
     /// Has the engine start as many runs as are waited for and are not here. It does so with the desk locked, so that of
     /// two changes the later one counts. `change` is a change of the node at the same time.
     fn want<T>(&self, shared: &Shared, change: impl FnOnce(&mut Node) -> T) -> T {
+        // The desk is locked before the node wherever both are, so that they cannot wait for each other.
         let wanted = self.waiting.values().fold(0, |sum: usize, (most, _)| sum.saturating_add(*most));
         shared.write(|node, _| {
+            // For those that are ready no other run needs to start.
             node.want_runs(wanted.saturating_sub(self.ready.len()));
             change(node)
         })

@@ -68,6 +68,7 @@ pub(super) struct Waiters {
 impl Waiters {
     /// Returns a name for a caller that may have to wait.
     pub(super) fn name(&self) -> Waiter {
+        // Relaxed is enough: all that matters is that no two are equal.
         Waiter::new(self.last.fetch_add(1, Ordering::Relaxed))
     }
 

@@ -48,14 +48,14 @@ impl Eventful {
 }
 
 impl Shared {
-    /// Returns a record, and what `look` reads beside it: at once when the record is durable, else when it is, or
+    /// Returns a record, and what `also` reads beside it: at once when the record is durable, else when it is, or
     /// marked after the `answer_timeout`.
     pub(super) async fn show<T>(
         &self,
         key: &Key,
-        look: impl FnOnce(&Node, Timestamp) -> T,
+        also: impl FnOnce(&Node, Timestamp) -> T,
     ) -> Result<(Option<RecordView>, T), Unavailable> {
-        let (seen, beside) = self.read(|node, now| (node.see(now, key), look(node, now)));
+        let (seen, beside) = self.read(|node, now| (node.see(now, key), also(node, now)));
         let Observed { value, wait } = seen?;
         match (self.until_settled(wait).await, value) {
             (Ok(()), value) => Ok((value, beside)),

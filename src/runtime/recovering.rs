@@ -41,8 +41,8 @@ pub(super) fn recover_all(
     owner: &Owner,
     report: Option<ProgressCallback>,
 ) -> Result<Vec<RecoveredShard>, StartError> {
-    let report = Mutex::new(SummedProgress {
-        shards: std::vec![RecoveryProgress { read: 0, total: 0, records: 0 }; journals.len()],
+    let progress = Mutex::new(SummedProgress {
+        shards: std::vec![RecoveryProgress::default(); journals.len()],
         report: report.unwrap_or_else(|| Box::new(|_| {})),
     });
     let threads = thread::available_parallelism().map_or(1, usize::from).min(journals.len());
@@ -51,8 +51,8 @@ pub(super) fn recover_all(
     let work = || {
         let mut recovered = Vec::new();
         while let Some((shard, journal)) = take() {
-            let mut note = |progress| report.lock().unwrap_or_else(PoisonError::into_inner).note(shard, progress);
-            match recover_shard(journal, shard, count, owner, &mut note) {
+            let mut show = |own| progress.lock().unwrap_or_else(PoisonError::into_inner).update(shard, own);
+            match recover_shard(journal, shard, count, owner, &mut show) {
                 Ok(journal) => recovered.push((shard, journal)),
                 Err(error) => {
                     // The start is refused: no other journal need be read.
@@ -67,12 +67,14 @@ pub(super) fn recover_all(
         // This thread works, too, so that one shard needs no other, and a system that gives none is only slower.
         let helpers: Vec<_> =
             (1..threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
+        // An early return joins the helpers, too: the scope does not end before they have.
         let mut all = work()?;
         for helper in helpers {
             all.extend(helper.join().unwrap_or_else(|panic| resume_unwind(panic))?);
         }
         Ok::<_, StartError>(all)
     })?;
+    // Threads end in any order, and the number of a shard is its place in the list.
     recovered.sort_unstable_by_key(|(shard, _)| *shard);
     Ok(recovered.into_iter().map(|(_, recovered)| recovered).collect())
 }
@@ -82,10 +84,10 @@ fn recover_shard(
     shard: Shard,
     shards: ShardCount,
     owner: &Owner,
-    note: &mut dyn FnMut(RecoveryProgress),
+    show: &mut dyn FnMut(RecoveryProgress),
 ) -> Result<RecoveredShard, StartError> {
     let snapshot_after = journal.durability.snapshot_after_bytes;
-    let recovered = recover(&mut *journal.store, owner, &journal.config, snapshot_after, note)?;
+    let recovered = recover(&mut *journal.store, owner, &journal.config, snapshot_after, show)?;
     match recovered.replay.misplaced(shards, shard) {
         None => Ok(RecoveredShard { journal, owner: owner.clone(), recovered }),
         Some(key) => Err(StartError::OtherShard { shard, belongs: shards.shard_of(&key), key, shards }),
@@ -99,14 +101,10 @@ struct SummedProgress {
 }
 
 impl SummedProgress {
-    fn note(&mut self, shard: Shard, progress: RecoveryProgress) {
+    fn update(&mut self, shard: Shard, progress: RecoveryProgress) {
         self.shards[usize::from(shard.number())] = progress;
-        let mut sum = RecoveryProgress { read: 0, total: 0, records: 0 };
-        for RecoveryProgress { read, total, records } in &self.shards {
-            sum.read += read;
-            sum.total += total;
-            sum.records += records;
-        }
+        let mut sum = RecoveryProgress::default();
+        self.shards.iter().for_each(|progress| sum.add(progress));
         (self.report)(sum);
     }
 }

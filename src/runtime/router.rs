@@ -58,6 +58,7 @@ impl TypedHandlers {
     /// Sets the handler of a policy.
     pub(super) fn set(&mut self, policy: PolicyId, handler: Box<dyn BoxedHandler>) {
         let number = policy.index();
+        // Policies of the configuration come before those of handlers, and have no handler here.
         if self.0.len() <= number {
             self.0.resize_with(number + 1, || None);
         }

@@ -65,9 +65,11 @@ impl Shards {
 
     /// Returns the engine of a key.
     pub(super) fn of(&self, key: &Key) -> &Arc<Shared> {
+        // One shard has all keys, which need no hash to find it.
         if self.rest.is_empty() {
             return &self.first;
         }
+        // The shard of a key is below their number, so the first one never stands in.
         self.get(self.count.shard_of(key)).unwrap_or(&self.first)
     }
 

@@ -128,10 +128,10 @@ impl Shared {
     }
 
     /// Reads from the node. The time is read inside the lock.
-    pub(super) fn read<T>(&self, look: impl FnOnce(&Node, Timestamp) -> T) -> T {
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Node, Timestamp) -> T) -> T {
         let locked = self.lock();
         let _hold = self.holds.begin();
-        look(&locked.node, self.clock.now())
+        read(&locked.node, self.clock.now())
     }
 
     /// Changes the node, and then performs what it wants done. The time is read inside the lock, so it

@@ -81,6 +81,7 @@ impl Eventful {
 
 impl Shared {
     fn stats(&self) -> Result<Stats, Unavailable> {
+        // Before the lock, as nothing in the node depends on it.
         let ahead = self.clock.ahead_of_wall();
         self.read(|node, now| node.stats(now, ahead))
     }

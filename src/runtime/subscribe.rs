@@ -47,6 +47,7 @@ impl ShardReader {
         let reader = waiters.name();
         shared.write(|node, _| {
             node.subscribe(reader, capacity)?;
+            // Under the lock, so that no fact comes before there is a waiter to be woken.
             waiters.add_with(reader, notify);
             Ok::<_, Unavailable>(())
         })?;

@@ -25,6 +25,7 @@ impl Eventful {
             let waiter = waiters.name();
             let (watched, notify) = shared.write(|node, now| {
                 let watched = node.watch(now, key, waiter)?;
+                // Under the lock, so that no wake-up comes before there is a waiter to be woken.
                 let notify = matches!(watched, WatchedEvent::Waits).then(|| waiters.add(waiter));
                 Ok::<_, Unavailable>((watched, notify.unwrap_or_default()))
             })?;
@@ -68,6 +69,7 @@ impl Eventful {
             if !added {
                 return Ok(());
             }
+            // Shards that give each other work for long must not keep the thread.
             consume_budget().await;
         }
     }

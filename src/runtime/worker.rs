@@ -37,7 +37,7 @@ async fn work<H: Handler>(pool: Arc<WorkerPool<H>>, batch: RunBatch, first: RunG
         // Runs that were started together come first: they hold permits already.
         next = match task.advance() {
             Some(guard) => Some(guard),
-            None => task.take_turn().await,
+            None => task.next_batch().await,
         };
     }
 }
@@ -110,7 +110,7 @@ impl<H: Handler> WorkerTask<H> {
     }
 
     /// Settles the runs that have ended, and returns the first of the runs that start in return, if any.
-    async fn take_turn(&mut self) -> Option<RunGuard> {
+    async fn next_batch(&mut self) -> Option<RunGuard> {
         let count = self.ended.len();
         let first = self.settle_and_start();
         pass(&self.pool.shared.probe, Point::AfterSettle).await;

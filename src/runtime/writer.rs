@@ -88,7 +88,7 @@ impl JournalWriter {
             Job::Append => {}
             Job::Maintain => self.maintain()?,
             Job::Seal => self.seal()?,
-            Job::Look => self.look(),
+            Job::Measure => self.measure(),
             Job::Open => self.reopen(),
             Job::Wait(until) => return Ok(WriterNext::Wait(until.map(|at| at.since(self.shared.now())))),
             Job::Close => return Ok(WriterNext::End),
@@ -140,7 +140,7 @@ impl JournalWriter {
 
     /// Measures the room, and checks whether the journal is reachable. Only this notices that other programs have used
     /// or freed some.
-    fn look(&self) {
+    fn measure(&self) {
         let Some(log) = &self.log else { return };
         let (FreeSpace(room), reached) = (log.room(), log.reach());
         let found = self.shared.write(|node, now| node.measured(now, room, reached.is_ok()));

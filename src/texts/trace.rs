@@ -14,6 +14,7 @@ pub fn with_trace(event: Event, parent: Option<&str>, state: Option<&str>) -> Ev
     if event.attributes().value(TRACEPARENT).is_some() {
         return event;
     }
+    // Kept, because an attribute that does not fit must not cost the event.
     let without = event.clone();
     let traced = event.with_attribute(TRACEPARENT, parent).unwrap_or(without);
     let Some(state) = state.filter(|text| !text.is_empty()) else { return traced };
@@ -25,6 +26,7 @@ pub fn with_trace(event: Event, parent: Option<&str>, state: Option<&str>) -> Ev
 /// names.
 pub fn headers(event: &Event) -> impl Iterator<Item = (&'static str, &str)> {
     let parent = event.attributes().value(TRACEPARENT).filter(|text| is_traceparent(text));
+    // Without its `traceparent` a `tracestate` has no meaning.
     let state = event.attributes().value(TRACESTATE).filter(|_| parent.is_some());
     [(TRACEPARENT, parent), (TRACESTATE, state)].into_iter().filter_map(|(name, value)| Some((name, value?)))
 }
@@ -43,6 +45,7 @@ fn is_traceparent(text: &str) -> bool {
         return false;
     };
     let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    // The standard forbids the version ff, and defines nothing behind the flags for version 00.
     version != "ff" && !is_zero(trace) && !is_zero(span) && (version != "00" || parts.next().is_none())
 }
 

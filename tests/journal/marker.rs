@@ -126,16 +126,17 @@ fn salvaged_journal_is_marked() {
 #[test]
 fn recovery_reports_a_new_journal_and_the_number_of_records() {
     let home = MarkerDirectory(tempfile::tempdir().expect("a directory"));
+    let numbers = |RecoveryProgress { read, total, records, .. }: RecoveryProgress| (read, total, records);
     let open = || {
         let mut last = None;
         let opened = recover(&mut home.store(), &owner(), &Config::default(), 9, &mut |progress| last = Some(progress));
-        (opened.expect("a journal").log, last)
+        (opened.expect("a journal").log, last.map(numbers))
     };
     let (mut log, found) = open();
-    assert_eq!(found, Some(RecoveryProgress { read: 0, total: 0, records: 0 }));
+    assert_eq!(found, Some((0, 0, 0)));
     log.append(&crate::script::accepted("order-17")).expect("room");
     drop(log);
-    assert_eq!(open().1, Some(RecoveryProgress { read: 1, total: 1, records: 1 }));
+    assert_eq!(open().1, Some((1, 1, 1)));
 }
 
 fn owner() -> Owner {

@@ -168,7 +168,7 @@ impl EngineHost {
                 }
                 Job::Maintain => self.node.maintained(time(now), false, false),
                 Job::Seal => {}
-                Job::Look => {
+                Job::Measure => {
                     let _ = self.node.measured(time(now), u64::MAX, true);
                 }
                 Job::Open => {

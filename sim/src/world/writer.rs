@@ -55,11 +55,11 @@ impl World<'_> {
                 journal.routine.wake();
                 journal.hand = WriterHand::Job(job);
             }
-            Job::Maintain | Job::Seal | Job::Look | Job::Close if stalls => {
+            Job::Maintain | Job::Seal | Job::Measure | Job::Close if stalls => {
                 journal.routine.wake();
                 journal.hand = WriterHand::Job(job);
             }
-            Job::Maintain | Job::Seal | Job::Look | Job::Close => {
+            Job::Maintain | Job::Seal | Job::Measure | Job::Close => {
                 journal.routine.wake();
                 return self.do_job(job);
             }
@@ -85,7 +85,7 @@ impl World<'_> {
             }
             Job::Maintain => self.maintain(),
             Job::Seal => self.seal(),
-            Job::Look => self.look(),
+            Job::Measure => self.measure(),
             Job::Close => self.close(),
             Job::Wait(_) => Ok(()),
         }
@@ -253,7 +253,7 @@ impl World<'_> {
     }
 
     /// Checks the free space, and whether the journal is reachable.
-    fn look(&mut self) -> Result<(), Stop> {
+    fn measure(&mut self) -> Result<(), Stop> {
         let (is_gone, journal) = (self.is_gone(), journal_of(&mut self.journal));
         let (room, is_reachable) =
             (journal.room(), !is_gone && journal.log.as_ref().is_some_and(|log| log.reach().is_ok()));

@@ -60,6 +60,7 @@ impl AccessOptions {
         config.work.extend(in_files(&self.work_token_file));
         config.operate.extend(in_files(&self.operate_token_file));
         let access = Access::new(&config).map_err(InvalidAccess::of)?;
+        // In canonical form, as `::ffff:127.0.0.1` is a loopback address, too.
         if access.is_open() && !self.allow_anyone && !listen.ip().to_canonical().is_loopback() {
             return Err(InvalidAccess(format!(
                 "all who reach {listen} could submit, redrive and discard: give tokens with --operate-token-file FILE, \

@@ -22,15 +22,15 @@ impl Complaints {
     /// Reads to the end, in a task of its own: other processes that a command has started may write after it.
     pub(crate) fn follow(
         mut from: impl AsyncRead + Unpin + Send + 'static,
-        pass: impl Fn(&[u8]) + Send + 'static,
+        relay: impl Fn(&[u8]) + Send + 'static,
     ) -> Self {
         let complaints = Self { last: Arc::default(), ended: Arc::new(Semaphore::new(0)) };
         let (last, ended) = (Arc::clone(&complaints.last), Arc::clone(&complaints.ended));
         tokio::spawn(async move {
             let mut part = vec![0; PART_BYTES];
             while let Ok(read @ 1..) = from.read(&mut part).await {
-                // Passed on at once, so that an operator sees the output of a command that hangs.
-                pass(&part[..read]);
+                // Relayed at once, so that an operator sees the output of a command that hangs.
+                relay(&part[..read]);
                 keep(&mut last.lock().unwrap_or_else(PoisonError::into_inner), &part[..read]);
             }
             ended.close();

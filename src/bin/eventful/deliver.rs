@@ -111,6 +111,7 @@ impl Deliver {
         let left = attempt.remaining();
         let timeout = time.min(left - left / 10);
         let answer = tokio::time::timeout(timeout, self.client.request(request)).await;
+        // Such a target counts as reached, since it may have the event.
         let answer = answer.map_err(|_| Failure::retry(format_args!("no answer within {timeout:.1?}")))?;
         let (head, body) = answer.map_err(|error| self.unanswered(&error, attempt))?.into_parts();
         let mut said = Vec::new();
@@ -204,6 +205,7 @@ async fn read_away(mut body: Incoming, beginning: &mut Vec<u8>) {
         && let Some(Ok(frame)) = body.frame().await
     {
         let Some(data) = frame.data_ref() else { continue };
+        // The beginning never has more than these bytes, so the difference is not negative.
         beginning.extend(data.iter().take(excerpt::BYTES - beginning.len()));
         left = left.saturating_sub(data.len() as u64);
         if left == 0 {

@@ -35,6 +35,7 @@ fn fit(connections: usize, handlers: u64, limit: u64) -> usize {
 /// go through all descriptors that there could be.
 fn raise(wanted: u64) -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // A process may raise its limit by itself up to the hard one.
     let raised = wanted.min(maximum.unwrap_or(u64::MAX));
     match current {
         Some(current) if current < raised => {

@@ -22,6 +22,7 @@ pub(crate) async fn drain(eventful: &Eventful, signals: &mut Signals) -> Option<
     loop {
         tokio::select! {
             biased;
+            // The report first: a signal that comes with it would only hide it.
             report = &mut ended => return Some(report),
             _ = signals.next() => return None,
             _ = ticks.tick() => show(eventful, deadline.since(eventful.now())),

@@ -21,6 +21,7 @@ pub(crate) fn with_beginning(wrong: &str, said: &[u8]) -> String {
 /// Returns what is wrong, and on further lines the end of the text before it, as much as fits.
 pub(crate) fn with_ending(wrong: &str, said: &[u8]) -> String {
     let said = &said[said.len().saturating_sub(BYTES)..];
+    // A character that was cut leaves three bytes at most.
     let cut = said.iter().take(3).take_while(|byte| is_continuation(**byte)).count();
     let text = visible(&said[cut..]);
     let text = text.trim_end();

@@ -64,7 +64,7 @@ impl Exec {
     pub(crate) async fn run(&self, event: &Event, attempt: &Attempt, time: Duration) -> Result<(), Failure> {
         let group = self.start(event, attempt);
         let mut group = group.map_err(|error| self.unstarted(&error, attempt))?;
-        let complaints = group.0.stderr.take().map(|stderr| Complaints::follow(stderr, terminal::pass));
+        let complaints = group.0.stderr.take().map(|stderr| Complaints::follow(stderr, terminal::relay));
         // Twice the grace is left: once for the last bytes of standard error, once for the outcome.
         let grace = (attempt.remaining() / 20).min(LONGEST_GRACE);
         let timeout = time.min(attempt.remaining().saturating_sub(2 * grace));

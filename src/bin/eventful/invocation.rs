@@ -152,6 +152,7 @@ fn prefer_flags(command: Command, args: &[OsString]) -> Command {
 }
 
 fn source(matches: &ArgMatches, flag: &str) -> Option<ValueSource> {
+    // clap panics when it is asked for a flag that the command does not have.
     matches.try_contains_id(flag).is_ok().then(|| matches.value_source(flag)).flatten()
 }
 

@@ -121,6 +121,7 @@ fn run(options: Options) -> anyhow::Result<ExitCode> {
             Err(error) => terminal::warn(&format!("{error:#}; what commands leave behind is not reaped")),
         }
     }
+    // Only a server: other commands may wait for the reader of their output.
     if serves {
         terminal::detach().context("no thread for output was started")?;
     }

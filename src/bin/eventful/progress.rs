@@ -73,14 +73,14 @@ impl SendProgress {
     pub(crate) fn complain(&mut self, text: &str) {
         self.complaints += 1;
         if self.complaints <= MAX_COMPLAINTS {
-            self.note(text);
+            self.print(text);
         } else if self.complaints == MAX_COMPLAINTS + 1 {
-            self.note("more lines have problems: the summary counts them");
+            self.print("more lines have problems: the summary counts them");
         }
     }
 
     /// Prints a line beside the bar.
-    pub(crate) fn note(&self, text: &str) {
+    pub(crate) fn print(&self, text: &str) {
         self.clear();
         terminal::warn(text);
     }

@@ -116,7 +116,7 @@ impl Sender {
             retries = left;
             // The server knows best when it has room.
             let pause = again.after.unwrap_or(wait).min(MAX_WAIT);
-            self.progress.note(&format!("{} lines to be sent again in {pause:?}: {}", again.lines.len(), again.why));
+            self.progress.print(&format!("{} lines to be sent again in {pause:?}: {}", again.lines.len(), again.why));
             tokio::time::sleep(pause).await;
             wait = (wait * 2).min(MAX_WAIT);
             lines = again.lines;
@@ -174,8 +174,9 @@ impl Sender {
     fn abandon(&mut self, again: &Again) {
         self.progress.counts.failed += again.lines.len() as u64;
         let first = again.lines.first().map_or(0, |line| line.number);
-        self.progress.note(&format!("gave up at line {first}: {}", again.why));
-        self.progress.note("lines from there on are not sent: send all again, what the server has is a duplicate then");
+        self.progress.print(&format!("gave up at line {first}: {}", again.why));
+        self.progress
+            .print("lines from there on are not sent: send all again, what the server has is a duplicate then");
     }
 
     /// Returns the server's results, or why there are none.
@@ -189,6 +190,7 @@ impl Sender {
                 _ => "is it an eventful server?",
             };
             let why = format!("the server answered {status}: {hint}");
+            // The same request would get the same refusal.
             return Err(NoResponse { why, hopeless: status.is_client_error() });
         }
         let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();

@@ -36,6 +36,7 @@ impl LineSource {
         }
         let file = File::open(name)
             .map_err(|error| anyhow::anyhow!("cannot read {name}: {error}; name a file, or - for standard input"))?;
+        // A pipe has no length that could be compared.
         let total_bytes = file.metadata().ok().filter(|meta| meta.is_file()).map(|meta| meta.len());
         Ok(Self::new(Box::new(BufReader::new(file)), total_bytes))
     }
@@ -57,9 +58,11 @@ impl LineSource {
             self.number += 1;
             self.read_bytes += read as u64;
             bytes += read;
+            // The mark of UTF-16 stands at the beginning only.
             if self.number == 1 {
                 refuse_utf16(&text)?;
             }
+            // In any line: files that were joined have one where the next begins.
             let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).trim_ascii();
             if !text.is_empty() {
                 lines.push(SourceLine { number: self.number, text: text.to_vec() });
@@ -71,6 +74,7 @@ impl LineSource {
     /// Returns how much of it was read, in percent, when its size is known.
     pub(crate) fn percent(&self) -> Option<u64> {
         let total = self.total_bytes?;
+        // A file may have grown since it was opened.
         (self.read_bytes.min(total) * 100).checked_div(total)
     }
 }

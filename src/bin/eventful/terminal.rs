@@ -42,17 +42,18 @@ pub(crate) fn say(text: &str) {
     let line = format!("{text}\n");
     match DETACHED.get() {
         Some(detached) => detached.output.push(line.as_bytes()),
-        None => note(io::stdout().lock().write_all(line.as_bytes())),
+        // Not returned to each of many callers: the end of the program reports it once.
+        None => record_error(io::stdout().lock().write_all(line.as_bytes())),
     }
 }
 
 /// Writes a line to standard error, whether or not anything reads it.
 pub(crate) fn warn(text: &str) {
-    pass(format!("{text}\n").as_bytes());
+    relay(format!("{text}\n").as_bytes());
 }
 
 /// Passes on to standard error what a command has written to its own.
-pub(crate) fn pass(bytes: &[u8]) {
+pub(crate) fn relay(bytes: &[u8]) {
     // There is no other place to report that it failed.
     let _written = StderrLog.write_all(bytes);
 }
@@ -114,7 +115,7 @@ pub(crate) fn finish() -> bool {
             detached.output.error()
         }
         None => {
-            note(io::stdout().lock().flush());
+            record_error(io::stdout().lock().flush());
             *ERROR.lock().unwrap_or_else(PoisonError::into_inner)
         }
     };
@@ -128,7 +129,8 @@ pub(crate) fn finish() -> bool {
     error.is_none()
 }
 
-fn note(written: io::Result<()>) {
+/// Keeps the first error, which says more than those that follow from it.
+fn record_error(written: io::Result<()>) {
     if let Err(error) = written {
         ERROR.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.kind());
     }

@@ -80,6 +80,7 @@ impl TuningOptions {
         config.max_snoozes = self.max_snoozes.unwrap_or(snoozes);
         config.max_refunds = self.max_refunds;
         config.max_follow_ups = self.max_follow_ups;
+        // A long timeout raises the default of the lifetime, which must not be less.
         config.run_lifetime = self.run_lifetime.unwrap_or(config.run_lifetime.max(config.run_timeout));
         config.sweep_batch = self.sweep_batch;
         config.sweep_interval = self.sweep_interval;

@@ -78,6 +78,7 @@ impl TypeFlag {
         let (policy, backoff, backoff_cap) = (TypePolicy::new(), None, None);
         let mut flag = Self { pattern: pattern.to_owned(), policy, backoff, backoff_cap };
         settings.split(',').try_for_each(|setting| flag.set(setting))?;
+        // Added to none, so that a mistake is reported as one of this flag.
         TypePolicies::default().add(&flag.pattern, flag.policy.clone()).map_err(|error| error.to_string())?;
         Ok(flag)
     }
@@ -109,6 +110,7 @@ impl TypeFlag {
             policy.backoff = Some(Backoff { base, cap, ..config.backoff });
         }
         let shortest = policy.run_timeout.unwrap_or(config.run_timeout);
+        // A long timeout raises the lifetime, which must not be less.
         if policy.run_lifetime.is_none() && shortest > config.run_lifetime {
             policy.run_lifetime = Some(shortest);
         }

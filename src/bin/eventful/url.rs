@@ -119,6 +119,7 @@ fn check_port(port: &str) -> Result<(), String> {
     if port.is_empty() {
         return Err("the port after the colon is missing".to_owned());
     }
+    // Digits only, as `+80` would be parsed, too.
     let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
     if is_port { Ok(()) } else { Err(format!("the port {port} is not in 1..=65535")) }
 }

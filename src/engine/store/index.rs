@@ -107,6 +107,7 @@ impl Index {
     }
 
     fn part(&self, hash: u32) -> &HashTable<IndexEntry> {
+        // The parts are one or a power of two, for which the mask is the remainder.
         &self.parts[part(hash) & (self.parts.len() - 1)]
     }
 

@@ -22,7 +22,7 @@ pub(in crate::engine) struct LiveRecord {
     pub(in crate::engine) accepted_at: Timestamp,
     /// Absent when it comes from a snapshot of a program that kept none.
     pub(in crate::engine) seq: Option<Seq>,
-    pub(in crate::engine) stage: LiveState,
+    pub(in crate::engine) state: LiveState,
     pub(in crate::engine) attempt: u32,
     pub(in crate::engine) charge: Charge,
     /// A mark: the type policy under which it runs, as the configuration has it.
@@ -46,7 +46,7 @@ pub(in crate::engine) enum LiveState {
     },
 }
 
-/// The stage of a record that waits for a run.
+/// The state of a record that waits for a run.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct WaitingState {
     /// True if a run of it has ended since it was accepted or redriven.
@@ -58,7 +58,7 @@ pub(in crate::engine) struct WaitingState {
     pub(in crate::engine) delayed_as: u64,
 }
 
-/// The stage of a record with a run in flight.
+/// The state of a record with a run in flight.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct ActiveRun {
     pub(in crate::engine) id: RunId,
@@ -83,27 +83,27 @@ pub(super) struct PastFailures {
 
 impl LiveRecord {
     pub(super) fn new(event: Event, hash: u64, accepted_at: Timestamp, seq: Option<Seq>) -> Self {
-        let stage = LiveState::waiting(false, event.eligible_at(accepted_at));
+        let state = LiveState::waiting(false, event.eligible_at(accepted_at));
         let (attempt, charge, policy, group, links, trouble) = Default::default();
-        Self { event, hash, accepted_at, seq, stage, attempt, charge, policy, group, links, trouble }
+        Self { event, hash, accepted_at, seq, state, attempt, charge, policy, group, links, trouble }
     }
 
     pub(in crate::engine) fn waiting_mut(&mut self) -> &mut WaitingState {
-        match &mut self.stage {
+        match &mut self.state {
             LiveState::Waiting(waiting) => waiting,
             LiveState::Processing(_) | LiveState::Failed { .. } => unreachable!("only a waiting record has a place"),
         }
     }
 
     pub(in crate::engine) fn run_mut(&mut self) -> &mut ActiveRun {
-        match &mut self.stage {
+        match &mut self.state {
             LiveState::Processing(run) => run,
             LiveState::Waiting(_) | LiveState::Failed { .. } => unreachable!("only a processing record has a run"),
         }
     }
 
     pub(in crate::engine) fn run(&self) -> &ActiveRun {
-        match &self.stage {
+        match &self.state {
             LiveState::Processing(run) => run,
             LiveState::Waiting(_) | LiveState::Failed { .. } => unreachable!("only a processing record has a run"),
         }
@@ -126,6 +126,7 @@ impl LiveRecord {
 
     /// Takes back what was remembered elsewhere.
     pub(in crate::engine) fn recall(&mut self, last_error: Option<ErrorText>, history: Vec<PastAttempt>) {
+        // Most records have neither, and then take no memory for them.
         if last_error.is_some() || !history.is_empty() {
             self.trouble = Some(Box::new(PastFailures { last_error, history }));
         }

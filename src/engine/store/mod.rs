@@ -107,33 +107,33 @@ impl Store {
 
     pub(super) fn insert(&mut self, hash: u64, event: Event, accepted_at: Timestamp, seq: Option<Seq>) -> Slot {
         let record = LiveRecord::new(event, hash, accepted_at, seq);
-        self.counts[record.stage.status() as usize] += 1;
+        self.counts[record.state.status() as usize] += 1;
         let slot = self.live.insert(record);
         self.count_in(slot);
         self.index.insert(hash, Location::Live(slot));
         slot
     }
 
-    /// Moves a live record to its next stage.
-    pub(super) fn advance(&mut self, slot: Slot, stage: LiveState) {
-        let is_pending = |stage: &LiveState| stage.status() != Status::Failed;
-        // What is counted of a pending record is the same in each of its stages.
-        let counts = !is_pending(&self.live[slot].stage) || !is_pending(&stage);
+    /// Moves a live record to its next state.
+    pub(super) fn advance(&mut self, slot: Slot, state: LiveState) {
+        let is_pending = |state: &LiveState| state.status() != Status::Failed;
+        // What is counted of a pending record is the same in each of its states.
+        let counts = !is_pending(&self.live[slot].state) || !is_pending(&state);
         if counts {
             self.uncount(slot);
         }
-        let from = core::mem::replace(&mut self.live[slot].stage, stage);
+        let from = core::mem::replace(&mut self.live[slot].state, state);
         if counts {
             self.count_in(slot);
         }
         self.counts[from.status() as usize] -= 1;
-        self.counts[stage.status() as usize] += 1;
+        self.counts[state.status() as usize] += 1;
     }
 
     /// Adds a live record to the bytes of its kind, and to the failed ones when it is one.
     fn count_in(&mut self, slot: Slot) {
         let record = &mut self.live[slot];
-        match &mut record.stage {
+        match &mut record.state {
             LiveState::Failed { number, .. } => {
                 // A number for each failure, so that the order of failures survives changes in between.
                 *number = self.next_failure;
@@ -151,7 +151,7 @@ impl Store {
     /// Undoes [`Store::count_in`].
     fn uncount(&mut self, slot: Slot) {
         let record = &self.live[slot];
-        match record.stage {
+        match record.state {
             LiveState::Failed { number, .. } => {
                 self.failed.remove(&number);
                 self.failed_bytes -= record.kept_bytes();
@@ -194,7 +194,7 @@ impl Store {
         // By the time of failure: snapshots hold records in another order.
         failed.sort_by_key(|slot| self.terminal_at(Location::Live(*slot)));
         for (slot, nth) in failed.into_iter().zip(0..) {
-            if let LiveState::Failed { number, .. } = &mut self.live[slot].stage {
+            if let LiveState::Failed { number, .. } = &mut self.live[slot].state {
                 *number = nth;
             }
             self.failed.insert(nth, slot);
@@ -223,7 +223,7 @@ impl Store {
     fn drop_live(&mut self, slot: Slot) -> u64 {
         self.uncount(slot);
         let record = &self.live[slot];
-        let (hash, status) = (record.hash, record.stage.status());
+        let (hash, status) = (record.hash, record.state.status());
         self.live.remove(slot);
         self.counts[status as usize] -= 1;
         hash
@@ -239,7 +239,7 @@ impl Store {
     /// Returns the time at which the record became terminal, when it is.
     pub(super) fn terminal_at(&self, location: Location) -> Option<Timestamp> {
         match location {
-            Location::Live(slot) => match self.live[slot].stage {
+            Location::Live(slot) => match self.live[slot].state {
                 LiveState::Failed { at, .. } => Some(at),
                 LiveState::Waiting(_) | LiveState::Processing(_) => None,
             },
@@ -305,7 +305,7 @@ impl Store {
             counts[self.status(location) as usize] += 1;
             if let Location::Live(slot) = location {
                 match &self.live[slot] {
-                    failed if failed.stage.status() == Status::Failed => failed_bytes += failed.kept_bytes(),
+                    failed if failed.state.status() == Status::Failed => failed_bytes += failed.kept_bytes(),
                     pending => {
                         bytes += pending.event.size_bytes();
                         pending_since.add(pending.pending_since());
@@ -339,6 +339,7 @@ impl Store {
     }
 
     const fn retired(&self) -> usize {
+        // These are records in memory, so their number fits.
         (self.count(Status::Completed) + self.count(Status::Discarded)) as usize
     }
 }

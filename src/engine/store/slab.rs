@@ -38,7 +38,7 @@ enum SlabEntry<T> {
     Used(T),
 }
 
-/// Values in a chunk.
+/// Values in a chunk: few enough that a small engine takes little memory, and enough that a large one seldom allocates.
 const CHUNK: usize = 256;
 
 impl<T> Slab<T> {
@@ -53,6 +53,7 @@ impl<T> Slab<T> {
     /// The number after the highest slot there is.
     pub(super) fn end(&self) -> u32 {
         let before = self.chunks.len().saturating_sub(1) * CHUNK;
+        // It fits, as the configuration bounds the number of records.
         u32::try_from(before + self.chunks.last().map_or(0, Vec::len)).unwrap_or(u32::MAX)
     }
 

@@ -42,6 +42,7 @@ pub(in crate::http) async fn receive(
         Err(problem) => return problem.into_response(),
     };
     let (mut head, body) = request.into_parts();
+    // As the sender has it: a router around this one takes its prefix away, and the whole URL may be signed.
     head.uri = uri;
     let body = match front.body_of(source, &head, body).await {
         Ok(body) => body,

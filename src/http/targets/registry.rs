@@ -222,6 +222,7 @@ impl TargetPass {
         let mut target = self.targets.target(&self.name)?;
         let has_opened = target.circuit.failed(error, now);
         let wait = target.circuit.open().map(|open| open.next_probe.since(now));
+        // Unlocked before the line is logged, which may take long.
         drop(target);
         if has_opened {
             let line = error.lines().next().unwrap_or_default();

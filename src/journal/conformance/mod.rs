@@ -102,6 +102,7 @@ fn read_stops_at_its_limit_and_continues_from_there(make: MakeJournal<'_>) {
 }
 
 fn a_frame_that_is_not_the_expected_one_is_refused(make: MakeJournal<'_>) {
+    // The number of a frame that is there, and one that would leave a gap.
     for expected in [1, 3] {
         let mut store = make();
         let mut journal = open(&mut *store);

@@ -44,6 +44,7 @@ pub(super) fn a_full_journal_takes_frames_again_once_it_is_trimmed(make: MakeJou
         fill(&mut *journal, 10_000);
         let end = journal.extent().end;
         trim(&mut *journal, end.number());
+        // A journal may remove what was trimmed step by step, with each seal.
         while journal.room().0 < wanted(10_000) {
             let before = journal.room();
             journal.seal().unwrap_or_else(|error| panic!("a seal in round {round}: {error}"));

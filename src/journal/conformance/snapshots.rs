@@ -12,6 +12,7 @@ pub(super) fn a_snapshot_exists_once_its_last_part_was_put(make: MakeJournal<'_>
     put(&mut *journal, 2, 1, b"two", false);
     assert_eq!(snapshots(&mut *journal), Vec::<u64>::new(), "an unfinished snapshot does not exist");
     assert_eq!(journal.snapshot(Sequence::new(2), 0), Ok(None), "an unfinished snapshot has no parts");
+    // Parts of a snapshot are put between appends.
     append(&mut *journal, b"another frame");
     put(&mut *journal, 2, 2, b"three", true);
     assert_eq!(snapshots(&mut *journal), [2], "a finished snapshot exists");

@@ -15,6 +15,7 @@ pub(super) fn a_trim_drops_what_is_before_it_and_nothing_else(make: MakeJournal<
     (1..=9).for_each(|frame| append(&mut *journal, &bytes(frame, 3000)));
     [3, 5, 7].into_iter().for_each(|at| snapshot(&mut *journal, at, &[bytes(at, 9000)]));
     trim(&mut *journal, 5);
+    // By the opening that has trimmed, and by the next one.
     for _ in 0..2 {
         let (first, end) = (Sequence::new(5), Sequence::new(10));
         assert_eq!(journal.extent(), Extent { first, end }, "frames before the trim are gone");
@@ -50,6 +51,7 @@ pub(super) fn a_trim_goes_no_further_than_the_end_and_never_back(make: MakeJourn
 pub(super) fn many_frames_are_trimmed_at_once(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
+    // More than the first segment of a journal on disk takes.
     (1..=60).for_each(|frame| append(&mut *journal, &bytes(frame, 20_000)));
     snapshot(&mut *journal, 30, &[bytes(0, 300_000)]);
     snapshot(&mut *journal, 58, &[b"snapshot"]);

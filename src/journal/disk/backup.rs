@@ -44,6 +44,7 @@ impl DiskStore {
     pub fn backup(&self, to: &Self, owner: &Owner) -> Result<BackedUp, MaintainError> {
         let directory = to.directory()?;
         let mut from = self.open_to_read()?;
+        // Read and checked first: a copy of a damaged journal would pass for a backup.
         inspect::facts(&mut from, &mut |_, _| {})?;
         let copying = UnfinishedCopy::begin(directory, owner)?;
         let copied = copy(&from, directory);

@@ -34,6 +34,7 @@ impl UnfinishedCopy {
         let claim = to.claim(owner).map_err(|unclaimed| unclaimed_as(unclaimed, &place))?;
         let names = to.names().map_err(io)?;
         let is_left = names.iter().any(|name| name == UNFINISHED);
+        // The claim has just made the lock.
         if !is_left && names.iter().any(|name| is_ours(name) && name != LOCK) {
             return Err(OpenError::Io { place, cause: "it holds a journal already".into() });
         }

@@ -186,6 +186,7 @@ impl DiskStore {
     fn open_journal(&self, owner: &Owner) -> Result<DiskJournal, OpenError> {
         let place = self.place();
         let volume = self.volume().map_err(|error| refused(&place, &error))?;
+        // Claimed before anything is read: until then another owner may change it.
         let claim = volume.claim(owner).map_err(|unclaimed| unclaimed_as(unclaimed, &place))?;
         let held = hold(&*volume, &place, Purpose::Write)?;
         DiskJournal::open(volume, &place, claim, held, self.bounds)

@@ -57,6 +57,7 @@ impl DiskShards {
         let store = DiskStore::new(self.directory(shard, shards));
         match self.max_bytes {
             u64::MAX => store,
+            // Each has its part, so that all together keep the bound.
             max_bytes => store.max_bytes(max_bytes / u64::from(shards.number())),
         }
     }

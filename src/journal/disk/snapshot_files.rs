@@ -113,6 +113,8 @@ impl SnapshotFiles {
             unfinished.file.cut(unfinished.end)?;
             return Err(error);
         }
+        // One sync behind the last part is enough, as no name leads to the file until then. The others only keep the cache
+        // short.
         if last {
             unfinished.file.sync()?
         } else {

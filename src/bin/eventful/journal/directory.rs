@@ -11,7 +11,7 @@ pub(super) fn find(directory: &Path) -> anyhow::Result<DiskStore> {
 }
 
 /// Returns the journal in this directory, for reading only.
-pub(super) fn look(directory: &Path) -> anyhow::Result<DiskStore> {
+pub(super) fn find_read_only(directory: &Path) -> anyhow::Result<DiskStore> {
     Ok(find(directory)?.read_only())
 }
 

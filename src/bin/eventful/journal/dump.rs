@@ -8,7 +8,7 @@ use eventful::{Config, Cursor, engine::facts::Replay};
 
 use serde_json::Value;
 
-use super::directory::{look, owner};
+use super::directory::{find_read_only, owner};
 use super::json;
 use crate::terminal::{end_when_broken, say};
 
@@ -17,7 +17,8 @@ const PAGE: usize = 256;
 
 /// Prints the records of a snapshot, then the facts after it.
 pub(super) fn dump(directory: &Path) -> anyhow::Result<ExitCode> {
-    let mut journal = look(directory)?.open(&owner("dump"))?;
+    let mut journal = find_read_only(directory)?.open(&owner("dump"))?;
+    // Frames were trimmed: what they held is in the snapshot only.
     if journal.extent().first > Sequence::FIRST {
         dump_snapshot(&mut *journal)?;
     }

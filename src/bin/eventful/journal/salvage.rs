@@ -7,13 +7,13 @@ use eventful::Config;
 use eventful::journal::{DiskStore, LostFrames, Salvaged};
 
 use super::by_status::describe;
-use super::directory::{look, owner};
+use super::directory::{find_read_only, owner};
 use crate::terminal::{say, warn};
 
 /// Writes what `from` still proves into `to`, and reports what is lost. Exit code 1 when something is lost, or when
 /// that cannot be known.
 pub(super) fn salvage(from: &Path, to: &Path) -> anyhow::Result<ExitCode> {
-    let from = look(from)?;
+    let from = find_read_only(from)?;
     anyhow::ensure!(!DiskStore::is_in(to)?, "{}: there is a journal in it already: name a new one", to.display());
     let salvaged = from.salvage(&DiskStore::new(to), &owner("salvage"), &Config::default())?;
     say(&format!("journal    {}", to.display()));

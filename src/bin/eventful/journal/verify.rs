@@ -8,12 +8,12 @@ use eventful::Config;
 use eventful::journal::{Extent, Journal, JournalStore as _, OpenError, Recovered, inspect, recover};
 
 use super::by_status::describe;
-use super::directory::{look, owner};
+use super::directory::{find_read_only, owner};
 use crate::terminal::{say, warn};
 
 /// Checks everything, and reports what it holds.
 pub(super) fn verify(directory: &Path) -> anyhow::Result<ExitCode> {
-    let mut store = look(directory)?;
+    let mut store = find_read_only(directory)?;
     say(&format!("journal    {}", directory.display()));
     match store.open(&owner("verify")) {
         Err(error @ OpenError::Corrupt(_)) => return Ok(damaged(&[error])),
@@ -25,6 +25,7 @@ pub(super) fn verify(directory: &Path) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    // Then as a start reads it, which finds facts that contradict each other.
     match recover(&mut store, &owner("verify"), &Config::default(), u64::MAX, &mut |_| {}) {
         Err(error @ OpenError::Corrupt(_)) => return Ok(damaged(&[error])),
         Err(error) => return Err(error.into()),

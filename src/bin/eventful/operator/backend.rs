@@ -98,6 +98,7 @@ impl Backend {
         };
         let mut request = Request::new(Body::empty());
         (*request.method_mut(), *request.uri_mut()) = (method, target.parse()?);
+        // The front refuses a request of HTTP/1.1 without a host.
         request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
         let response = router.clone().call(request).await.unwrap_or_else(|never| match never {});
         let status = response.status();

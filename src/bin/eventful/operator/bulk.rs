@@ -40,6 +40,7 @@ pub(super) async fn change(
         return each(backend, change, many, options.json).await;
     }
     let query = Query::of(&many.filter, Some(status));
+    // The status is always in it, so that a second parameter is a filter.
     let chosen = query.as_str().contains('&');
     let (verb, done) = change.words();
     if !chosen && !many.all && !many.dry_run {
@@ -114,6 +115,7 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Err(Misused(format!("{question} there is no terminal to ask at: add --yes, or --dry-run")).into());
     }
+    // A program may read standard output.
     let mut stderr = std::io::stderr().lock();
     write!(stderr, "{question} [y/N] ")?;
     stderr.flush()?;

@@ -21,6 +21,7 @@ const PAGE: usize = 1000;
 pub(crate) async fn call(command: &OperatorCall, options: &BackendOptions) -> anyhow::Result<ExitCode> {
     let backend = Backend::open(options).await?;
     let done = perform(&backend, command, options).await;
+    // Closed after an error, too, as it may hold a journal; the error of the command counts first.
     let closed = backend.close().await;
     let code = done?;
     closed.map(|()| code)
@@ -119,6 +120,7 @@ async fn list(
         if json {
             records.iter().for_each(|record| say(&record.to_string()));
         } else {
+            // Kept until the end: the width of a column follows from all its cells.
             listed.extend(records);
         }
         after = page["next"].as_str().map(ToOwned::to_owned);

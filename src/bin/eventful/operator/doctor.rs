@@ -36,6 +36,7 @@ impl Symptoms {
     pub(super) fn findings(&self) -> Vec<Diagnosis> {
         let mut found = Vec::new();
         if let Some(detail) = &self.not_ready {
+            // Messages say what is wrong, then a colon, then what to do.
             let (wrong, remedy) = detail.split_once(": ").unwrap_or((detail, "see the log"));
             found.push(finding(format!("not ready: {wrong}"), remedy));
         }
@@ -83,6 +84,7 @@ impl Symptoms {
             let remedy = format!("mend the cause, then: eventful redrive --error {error:?}, or discard");
             finding(format!("{count}{more} failed: {error}"), remedy)
         };
+        // The most frequent ones: more of them would hide what else was found.
         causes.into_iter().take(5).map(cause).collect()
     }
 

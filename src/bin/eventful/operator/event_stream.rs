@@ -55,6 +55,7 @@ impl EventStream {
             "event" => value.clone_into(&mut self.open.name),
             "data" if self.open.data.is_empty() => value.clone_into(&mut self.open.data),
             "data" => self.open.data.extend(["\n", value]),
+            // Comments, whose name is empty, and fields that are of no use here.
             _ => {}
         }
         None

@@ -83,6 +83,7 @@ pub(super) fn numbers(stats: &Value) -> Vec<String> {
                 lines.push(format!("{name:36}{count} times, {mean:.6} s on average"));
             }
             Some(labels) => {
+                // Most labels count nothing, and would push the others off the screen.
                 let nonzero = labels.iter().filter(|(_, number)| number.as_u64() != Some(0));
                 lines.extend(nonzero.map(|(label, number)| format!("{:36}{number}", format!("{name} {label}"))));
             }

@@ -31,11 +31,13 @@ pub(super) async fn tail(backend: &Backend, options: &TailOptions, json: bool) -
     loop {
         match backend.follow(&tail.target()).await? {
             Opened::Stream(body) => {
+                // The server is there, so that the next tries begin from the first.
                 (tries, is_first) = (0, false);
                 if tail.follow(body).await? {
                     return Ok(ExitCode::SUCCESS);
                 }
             }
+            // At first a wrong address is more likely than a restart.
             Opened::Gone(error) if is_first || tries == TRIES => return Err(error),
             Opened::Gone(_) => {}
         }
@@ -78,6 +80,7 @@ impl Tail<'_> {
 
     /// Shows a fact, if it is wanted. Returns whether it was the last one.
     fn show(&mut self, sent: &SentEvent) -> bool {
+        // Also that of a fact which is not shown: a new connection is to continue behind it.
         if !sent.id.is_empty() {
             self.cursor = Some(sent.id.clone());
         }

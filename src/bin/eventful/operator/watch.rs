@@ -22,6 +22,7 @@ pub(super) async fn watch(
         if json {
             say(&stats.to_string());
         } else {
+            // To the first line, then all below is cleared: to clear the whole screen first would flicker.
             let clear = if crate::terminal::is_output_watched() { "\x1b[H\x1b[J" } else { "" };
             let since = last.as_ref().map(|(stats, watch)| (stats, watch.elapsed()));
             say(&format!("{clear}{}", table(&stats, since).join("\n")));
@@ -40,7 +41,9 @@ fn table(stats: &Value, last: Option<(&Value, Duration)>) -> Vec<String> {
     let number = |stats: &Value, path: &str| stats.pointer(path).and_then(Value::as_u64).unwrap_or(0);
     let rate = |path: &str| {
         let (before, time) = last?;
+        // The server may have been started again between two rounds.
         let difference = number(stats, path).saturating_sub(number(before, path));
+        // Two rounds at the same moment must not divide by zero.
         Some(difference as f64 / time.as_secs_f64().max(0.001))
     };
     let gauges = [

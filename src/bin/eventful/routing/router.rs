@@ -85,6 +85,7 @@ impl EventRouter {
                 .map_err(|why| anyhow::anyhow!("routes: route {}: {why}", at + 1))
         });
         let routes = routes.collect::<anyhow::Result<_>>()?;
+        // A target that only logs never makes an event wait.
         let states = all.iter().filter(|target| !matches!(target.work, Work::Log));
         let states = states.map(|target| (target.name.clone(), target.limits));
         let states = Targets::new(Arc::new(SystemClock::new()), states)?;

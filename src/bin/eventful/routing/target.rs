@@ -52,6 +52,7 @@ impl RoutedTarget {
                     None => Err(self.again(failure, attempt)),
                 }
             }
+            // The target works: it is this event that it refuses.
             FailureKind::Permanent if contact == Contact::Reached => {
                 pass.succeeded();
                 Err(failure)
@@ -69,6 +70,7 @@ impl RoutedTarget {
                 Failure::snooze_because(reason, spread(*until_probe, attempt))
             }
             TargetWait::Busy | _ => {
+                // Starts that were not charged were waits, and this is one more.
                 let waits = attempt.number().saturating_sub(attempt.charged()).saturating_add(1);
                 Failure::snooze(BUSY.delay(0, attempt.key(), waits, attempt.number()))
             }
@@ -82,6 +84,7 @@ impl RoutedTarget {
             return Failure::permanent(error);
         }
         let own = self.backoff.map(|backoff| backoff.delay(0, attempt.key(), attempt.charged(), attempt.number()));
+        // The longer one: an absent time is less than any.
         match own.max(failure.delay()) {
             Some(delay) => Failure::retry_after(error, delay),
             None => failure,

@@ -38,6 +38,7 @@ pub(super) fn key(flag: &Arg) -> String {
 /// Each unknown setting, and each with a value that its flag does not take.
 pub(crate) fn apply(program: Command, file: &ConfigFile<'_>, without: &[&str]) -> Result<Command, InvalidFile> {
     let mut mistakes = file.no_mistakes();
+    // Mistakes in the environment are not those of the file.
     let no_variables = |command: Command| command.mut_args(|flag| flag.env(Resettable::Reset));
     let probe = no_variables(program.clone()).mut_subcommand(SERVE, no_variables);
     for setting in &file.settings {
@@ -51,6 +52,7 @@ pub(crate) fn apply(program: Command, file: &ConfigFile<'_>, without: &[&str]) -
     mistakes.finish()?;
     let chosen = file.settings.iter().filter(|setting| !without.contains(&setting.name.as_str()));
     Ok(chosen.fold(program, |program, FileSetting { name, values, .. }| {
+        // As defaults, so that flags and the environment take precedence.
         let set = |flag: Arg| flag.default_values(values.clone());
         let Some(id) = settable(&program).find(|flag| key(flag) == *name).map(|flag| flag.get_id().clone()) else {
             return program;

@@ -108,6 +108,7 @@ fn table<T: DeserializeOwned + Default>(value: Spanned<DeValue<'_>>, mistakes: &
         let unknown = error.message().strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
         let key_at = unknown.and_then(|name| place_of_key(whole.get_ref(), name, at));
         mistakes.add(key_at.unwrap_or(at), error.message());
+        // Never used, as the mistake ends the start.
         T::default()
     })
 }

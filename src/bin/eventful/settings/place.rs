@@ -47,6 +47,7 @@ impl<'a> Mistakes<'a> {
         if self.found.is_empty() {
             return Ok(());
         }
+        // In the order of the file, whichever check has found them.
         self.found.sort();
         let line = |(at, what): &(usize, String)| {
             let (line, column) = place(self.text, *at);

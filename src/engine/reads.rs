@@ -42,6 +42,7 @@ impl Engine {
             let record = self.state.store.view(location);
             bytes += record.size_bytes;
             records.push(record);
+            // Checked behind the first record, so that each page makes progress, however large that is.
             records.len() < limit.max(1) && bytes < page_bytes
         });
         Page { records, next }
@@ -67,6 +68,7 @@ impl Engine {
     /// continue. With nothing but a status to fit, it is read off: a record whose retention has ended counts until a
     /// sweep forgets it.
     pub fn count(&self, now: Timestamp, filter: &Filter, after: Cursor) -> (u64, Option<Cursor>) {
+        // The most frequent question is for a number that is kept: it costs no scan.
         if let Some(status) = filter.only_status() {
             return (self.state.store.count(status), None);
         }
@@ -140,7 +142,7 @@ impl Store {
 
     pub(super) fn status(&self, location: Location) -> Status {
         match location {
-            Location::Live(slot) => self.live[slot].stage.status(),
+            Location::Live(slot) => self.live[slot].state.status(),
             Location::Tombstone(id) => self.tombstone(id).status(),
         }
     }
@@ -148,7 +150,7 @@ impl Store {
 
 impl LiveRecord {
     fn view(&self) -> RecordView {
-        let (place, eligible_at, run, terminal_at) = match self.stage {
+        let (place, eligible_at, run, terminal_at) = match self.state {
             LiveState::Waiting(waiting) => (waiting.place, Some(waiting.eligible_at), None, None),
             LiveState::Processing(run) => (None, None, Some(run.view()), None),
             LiveState::Failed { at, .. } => (None, None, None, Some(at)),
@@ -156,7 +158,7 @@ impl LiveRecord {
         RecordView {
             key: self.event.key().clone(),
             digest: *self.event.digest(),
-            status: self.stage.status(),
+            status: self.state.status(),
             place,
             attempt: self.attempt,
             charge: self.charge,
