@@ -88,6 +88,26 @@ pub struct IntakeCounts {
     pub failures: u64,
 }
 
+#[cfg(feature = "tokio")]
+impl IntakeCounts {
+    /// Returns the sums.
+    pub(super) const fn plus(&self, other: &Self) -> Self {
+        Self {
+            received: self.received + other.received,
+            redelivered: self.redelivered + other.redelivered,
+            accepted: self.accepted + other.accepted,
+            duplicates: self.duplicates + other.duplicates,
+            dead_letters: self.dead_letters + other.dead_letters,
+            acknowledged: self.acknowledged + other.acknowledged,
+            given_back: self.given_back + other.given_back,
+            abandoned: self.abandoned + other.abandoned,
+            held: self.held + other.held,
+            extended: self.extended + other.extended,
+            failures: self.failures + other.failures,
+        }
+    }
+}
+
 /// The reason why an intake has ended by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntakeEnd {

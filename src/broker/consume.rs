@@ -11,6 +11,7 @@ use super::action::{IntakeAction, IntakeCounts, IntakeEnd};
 use super::config::IntakeConfig;
 use super::intake::{CallOutcome, Intake};
 use super::message::{DeliveryTag, Message, Room};
+use super::monitor::{IntakeMonitor, Monitored};
 use super::source::{BrokerSource, Received, SourceError, SourceErrorKind};
 use crate::engine::Timestamp;
 use crate::node::Unavailable;
@@ -48,9 +49,25 @@ pub async fn consume<S: BrokerSource>(
     config: IntakeConfig,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<IntakeCounts, ConsumeError> {
+    consume_monitored(eventful, source, config, &IntakeMonitor::default(), stop).await
+}
+
+/// The same as [`consume`], with a monitor that shows the numbers meanwhile.
+///
+/// # Errors
+///
+/// [`ConsumeError`]
+pub async fn consume_monitored<S: BrokerSource>(
+    eventful: &Eventful,
+    source: S,
+    config: IntakeConfig,
+    monitor: &IntakeMonitor,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<IntakeCounts, ConsumeError> {
+    let monitored = monitor.begin();
     let intake = Intake::new(config.clone(), source.terms());
     let (source, calls) = (Arc::new(source), JoinSet::new());
-    let mut consumer = Consumer { eventful, source, config, intake, calls, broken: None };
+    let mut consumer = Consumer { eventful, source, config, intake, calls, monitored, broken: None };
     consumer.run(stop).await;
     let counts = *consumer.intake.counts();
     match (consumer.broken, consumer.intake.end()) {
@@ -69,6 +86,7 @@ struct Consumer<'a, S> {
     intake: Intake,
     /// Calls of the source and waits for durability that are under way.
     calls: JoinSet<CallResult>,
+    monitored: Monitored<'a>,
     /// The failure of the source that ends the consumer.
     broken: Option<SourceError>,
 }
@@ -103,6 +121,7 @@ impl<S: BrokerSource> Consumer<'_, S> {
         let mut receiving = None;
         loop {
             self.perform();
+            self.monitored.note(self.intake.counts(), self.intake.in_flight());
             if self.intake.is_drained() {
                 return;
             }

@@ -17,7 +17,7 @@
 //! | `intake`, `action`, `config` | the decisions about deliveries; what follows from them; bounds and times |
 //! | `offsets` | the position that may be committed in each partition of a log |
 //! | `source`, `sink` | the interfaces of a broker's client |
-//! | `consume` | the driver |
+//! | `consume`, `monitor` | the driver; its numbers while it runs |
 //! | `conformance` | the rules that every client must keep, as a suite |
 
 mod action;
@@ -29,6 +29,8 @@ mod consume;
 mod intake;
 mod letter;
 mod message;
+#[cfg(feature = "tokio")]
+mod monitor;
 mod offsets;
 #[cfg(feature = "tokio")]
 mod sink;
@@ -44,10 +46,12 @@ pub use crate::texts::trace::{headers as trace_headers, with_trace};
 pub use action::{IntakeAction, IntakeCounts, IntakeEnd};
 pub use config::IntakeConfig;
 #[cfg(feature = "tokio")]
-pub use consume::{ConsumeError, consume};
+pub use consume::{ConsumeError, consume, consume_monitored};
 pub use intake::{CallOutcome, Intake};
 pub use letter::{DeadLetter, DeadReason};
 pub use message::{DeliveryTag, Message, Partition, Room, Terms, Unfit, UnfitMessage};
+#[cfg(feature = "tokio")]
+pub use monitor::{IntakeMonitor, IntakeNumbers};
 pub use offsets::{Assignment, Offsets};
 #[cfg(feature = "tokio")]
 pub use sink::{BrokerSink, PublishEvents};

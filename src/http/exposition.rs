@@ -17,6 +17,7 @@ use super::families::{MetricFamily, MetricNumbers, families};
 use super::front::Front;
 use super::problem::Problem;
 use super::targets::{TargetState, Targets};
+use crate::broker::IntakeNumbers;
 use crate::engine::Histogram;
 use crate::node::Stats;
 
@@ -25,8 +26,8 @@ pub(super) async fn metrics(State(front): State<Arc<Front>>, headers: HeaderMap)
     let stats = front.eventful.stats()?;
     let form = if accepts_openmetrics(&headers) { TextForm::OpenMetrics } else { TextForm::Prometheus };
     let mut text = String::with_capacity(16 << 10);
-    let targets = states(&front);
-    for family in families(&stats, &targets) {
+    let (targets, intakes) = (states(&front), intakes(&front));
+    for family in families(&stats, &targets, &intakes) {
         // Writing into memory does not fail.
         let _written = write_family(&family, form, &mut text);
     }
@@ -77,9 +78,9 @@ fn accepts_openmetrics(headers: &HeaderMap) -> bool {
 /// The numbers as JSON: the same numbers under the same names without the prefix, label values as keys; and the
 /// names of the groups that are paused.
 pub(super) fn stats_json(front: &Front, stats: &Stats) -> String {
-    let targets = states(front);
+    let (targets, intakes) = (states(front), intakes(front));
     let mut body: Map<_, _> =
-        families(stats, &targets).iter().map(|family| (family.name.into(), json(&family.numbers))).collect();
+        families(stats, &targets, &intakes).iter().map(|family| (family.name.into(), json(&family.numbers))).collect();
     // In no metric: names that come from senders would be labels without end.
     let paused: Map<_, _> = stats.paused_groups.iter().map(|group| (group.to_string(), 1.into())).collect();
     body.insert("paused_groups".into(), paused.into());
@@ -88,6 +89,10 @@ pub(super) fn stats_json(front: &Front, stats: &Stats) -> String {
 
 fn states(front: &Front) -> Vec<TargetState> {
     front.targets.as_ref().map(Targets::states).unwrap_or_default()
+}
+
+fn intakes(front: &Front) -> Vec<(String, IntakeNumbers)> {
+    front.intakes.iter().map(|(name, monitor)| (name.clone(), monitor.numbers())).collect()
 }
 
 fn write_family(

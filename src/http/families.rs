@@ -1,5 +1,6 @@
 //! Every number that the server shows, under its name: the one list behind `/metrics` and `/v1/stats`.
 
+use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
@@ -9,6 +10,7 @@ use crate::engine::{
 use crate::node::{JournalState, Stats};
 
 use super::targets::TargetState;
+use crate::broker::IntakeNumbers;
 
 /// Numbers of one name.
 #[derive(Debug)]
@@ -34,7 +36,11 @@ pub(super) enum MetricNumbers<'a> {
 use MetricNumbers::{Counter, Counters, Gauge, Gauges};
 
 /// All families.
-pub(super) fn families<'a>(stats: &'a Stats, targets: &'a [TargetState]) -> Vec<MetricFamily<'a>> {
+pub(super) fn families<'a>(
+    stats: &'a Stats,
+    targets: &'a [TargetState],
+    intakes: &'a [(String, IntakeNumbers)],
+) -> Vec<MetricFamily<'a>> {
     let mut families = facts(stats);
     families.extend(tallies(stats));
     families.extend(gauges(stats));
@@ -42,6 +48,7 @@ pub(super) fn families<'a>(stats: &'a Stats, targets: &'a [TargetState]) -> Vec<
     families.extend(adapter(stats));
     families.extend(journal(stats));
     families.extend(of_targets(targets));
+    families.extend(of_intakes(intakes));
     families.extend(histograms(stats));
     families
 }
@@ -222,6 +229,35 @@ fn of_targets(targets: &[TargetState]) -> Vec<MetricFamily<'_>> {
             "target_waits_total",
             "Attempts that waited, because the target was busy or its circuit open.",
             Counters("target", each(|state| state.waits)),
+        ),
+    ]
+}
+
+fn of_intakes(intakes: &[(String, IntakeNumbers)]) -> Vec<MetricFamily<'_>> {
+    if intakes.is_empty() {
+        return Vec::new();
+    }
+    let each = |number: fn(&IntakeNumbers) -> u64| {
+        intakes.iter().map(|(name, numbers)| (name.as_str(), number(numbers))).collect::<Vec<_>>()
+    };
+    let counters = |name, help, number| family(name, help, Counters("source", each(number)));
+    let lags = intakes.iter().filter_map(|(name, numbers)| Some((name.as_str(), numbers.lag?))).collect();
+    vec![
+        counters("broker_received_total", "Messages received from a broker, by source.", |it| it.counts.received),
+        counters("broker_redelivered_total", "Those that it had delivered before.", |it| it.counts.redelivered),
+        counters("broker_accepted_total", "Messages that became new events.", |it| it.counts.accepted),
+        counters("broker_duplicates_total", "Messages of known events.", |it| it.counts.duplicates),
+        counters("broker_dead_letters_total", "Messages that were put aside.", |it| it.counts.dead_letters),
+        counters("broker_acknowledged_total", "Acknowledgements that were confirmed.", |it| it.counts.acknowledged),
+        counters("broker_given_back_total", "Messages that were given back.", |it| it.counts.given_back),
+        counters("broker_held_total", "Times that a message had to wait for the engine.", |it| it.counts.held),
+        counters("broker_failures_total", "Calls of a broker that failed.", |it| it.counts.failures),
+        family("broker_in_flight", "Messages received and not done with.", Gauges("source", each(|it| it.in_flight))),
+        family("broker_lag", "Messages that the broker has not delivered yet.", Gauges("source", lags)),
+        family(
+            "broker_up",
+            "1 while messages are received from the broker.",
+            Gauges("source", each(|it| u64::from(it.is_running))),
         ),
     ]
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::string::{String, ToString as _};
 use std::sync::Arc;
+use std::vec::Vec;
 
 use super::access::Access;
 use super::budget::Budget;
@@ -12,6 +13,7 @@ use super::front_config::FrontConfig;
 use super::limits::Limits;
 use super::sources::Source;
 use super::targets::Targets;
+use crate::broker::IntakeMonitor;
 use crate::runtime::{Eventful, LeaseDesk};
 
 /// The state that all calls share.
@@ -24,6 +26,8 @@ pub(super) struct Front {
     /// To say what a token allows: the door checks each call.
     pub(super) access: Access,
     pub(super) targets: Option<Targets>,
+    /// By their names.
+    pub(super) intakes: Vec<(String, IntakeMonitor)>,
     /// Absent when no worker takes events.
     pub(super) leases: Option<LeaseDesk>,
     /// For those who follow.
@@ -35,12 +39,13 @@ pub(super) struct Front {
 
 impl Front {
     pub(super) fn new(eventful: Eventful, config: FrontConfig) -> Self {
-        let FrontConfig { limits, sources, targets, leases, access, cors_origins: _, trusted_proxies: _, ui } = config;
+        let FrontConfig { limits, sources, targets, intakes, leases, access, cors_origins: _, trusted_proxies: _, ui } =
+            config;
         let facts = FactLog::new(eventful.wall());
         // The largest event that is allowed must be possible.
         let largest = eventful.config().max_event_bytes.saturating_add(OVERHEAD_BYTES);
         let budget = Budget::new(limits.max_inflight_bytes.max(largest));
         let sources = sources.into_iter().map(|source| (source.name().to_string(), source)).collect();
-        Self { eventful, limits, sources, access, targets, leases, facts, budget, has_page: ui }
+        Self { eventful, limits, sources, access, targets, intakes, leases, facts, budget, has_page: ui }
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration of a front.
 
 use core::net::SocketAddr;
+use std::string::String;
 use std::vec::Vec;
 
 use super::access::Access;
@@ -11,6 +12,7 @@ use super::limits::Limits;
 use super::proxies::{Network, Proxies};
 use super::sources::Source;
 use super::targets::Targets;
+use crate::broker::IntakeMonitor;
 use crate::runtime::LeaseDesk;
 
 /// The configuration of a front: what clients may use, who may call what, and who sends in a form of their own.
@@ -25,6 +27,8 @@ pub struct FrontConfig {
     pub access: Access,
     /// Targets of the handler, to be shown and operated. None by default.
     pub targets: Option<Targets>,
+    /// Consumers of brokers by their names, to be shown. None by default.
+    pub intakes: Vec<(String, IntakeMonitor)>,
     /// The desk at which workers take events, when it is the handler of the engine. None by default.
     pub leases: Option<LeaseDesk>,
     /// Sites whose pages may call (CORS). None by default: a page of another site is refused by its `Origin`.
