@@ -15,6 +15,11 @@ pub(crate) const CHECK: Duration = Duration::from_secs(1);
 /// The tries to find a connection before a call fails, with a quarter of a second between them.
 const TRIES: u32 = 20;
 
+/// A reply that will not come.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection to the server of NATS has ended before its reply")]
+pub(crate) struct ReplyLost;
+
 /// The connection of a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection(pub(crate) Client);
@@ -39,16 +44,19 @@ impl Connection {
     /// Sends a request, and waits for the reply, which is lost when the connection ends before it.
     pub(crate) async fn request(&self, subject: Subject, payload: Bytes) -> Result<(), SourceError> {
         self.is_there().await?;
-        let count = self.count();
-        let mut request = pin!(self.0.request(subject, payload));
+        match self.unless_lost(self.0.request(subject, payload)).await {
+            Ok(replied) => replied.map(drop).map_err(SourceError::temporary),
+            Err(lost) => Err(SourceError::temporary(lost)),
+        }
+    }
+
+    /// Waits for the result of a call for as long as it can come: while the connection is the one that there is now.
+    pub(crate) async fn unless_lost<T>(&self, call: impl Future<Output = T>) -> Result<T, ReplyLost> {
+        let (count, mut call) = (self.count(), pin!(call));
         loop {
-            match tokio::time::timeout(CHECK, &mut request).await {
-                Ok(replied) => return replied.map(drop).map_err(SourceError::temporary),
-                Err(_) if self.count() != count => {
-                    return Err(SourceError::temporary(
-                        "the connection to the server of NATS has ended before its reply",
-                    ));
-                }
+            match tokio::time::timeout(CHECK, &mut call).await {
+                Ok(result) => return Ok(result),
+                Err(_) if self.count() != count => return Err(ReplyLost),
                 Err(_) => {}
             }
         }

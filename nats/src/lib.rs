@@ -59,4 +59,4 @@ pub use async_nats;
 pub use config::{MessageForm, NatsSourceConfig};
 pub use opening::SourceOpenError;
 pub use sink::NatsSink;
-pub use source::{NatsSource, StreamLag};
+pub use source::{LagReader, NatsSource, StreamLag};

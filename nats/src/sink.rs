@@ -6,6 +6,7 @@ use eventful::broker::BrokerSink;
 use eventful::{Attempt, Event, Failure};
 
 use crate::config::MessageForm;
+use crate::connection::Connection;
 use crate::writing;
 
 /// Publishes each event to a subject that a stream keeps.
@@ -15,6 +16,7 @@ use crate::writing;
 #[derive(Debug, Clone)]
 pub struct NatsSink {
     context: Context,
+    connection: Connection,
     subject: String,
     form: MessageForm,
 }
@@ -22,7 +24,12 @@ pub struct NatsSink {
 impl NatsSink {
     /// The sink that publishes to this subject.
     pub fn new(client: Client, subject: impl Into<String>) -> Self {
-        Self { context: jetstream::new(client), subject: subject.into(), form: MessageForm::default() }
+        Self {
+            context: jetstream::new(client.clone()),
+            connection: Connection(client),
+            subject: subject.into(),
+            form: MessageForm::default(),
+        }
     }
 
     /// Publishes in this form.
@@ -38,7 +45,9 @@ impl BrokerSink for NatsSink {
         let (headers, payload) = writing::message(self.form, id, event);
         let sent = self.context.publish_with_headers(self.subject.clone(), headers, payload).await;
         let confirmed = match sent {
-            Ok(confirmation) => confirmation.await,
+            Ok(confirmation) => {
+                self.connection.unless_lost(confirmation.into_future()).await.map_err(Failure::retry)?
+            }
             Err(error) => Err(error),
         };
         confirmed.map(drop).map_err(|error| match error.kind() {

@@ -40,6 +40,24 @@ pub struct StreamLag {
     pub redelivered: u64,
 }
 
+/// Reads the distance between a stream and a consumer.
+#[derive(Debug, Clone)]
+pub struct LagReader(Consumer<pull::Config>);
+
+impl LagReader {
+    /// Asks the server for the distance.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not respond, or the consumer is gone.
+    pub async fn read(&self) -> Result<StreamLag, SourceError> {
+        let info = self.0.get_info().await.map_err(SourceError::temporary)?;
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let (unacknowledged, redelivered) = (count(info.num_ack_pending), count(info.num_redelivered));
+        Ok(StreamLag { waiting: info.num_pending, unacknowledged, redelivered })
+    }
+}
+
 impl NatsSource {
     /// Opens the consumer, which is made where there is none.
     ///
@@ -62,16 +80,9 @@ impl NatsSource {
         })
     }
 
-    /// Asks the server for the distance between stream and consumer.
-    ///
-    /// # Errors
-    ///
-    /// When the server does not respond, or the consumer is gone.
-    pub async fn lag(&self) -> Result<StreamLag, SourceError> {
-        let info = self.consumer.get_info().await.map_err(SourceError::temporary)?;
-        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let (unacknowledged, redelivered) = (count(info.num_ack_pending), count(info.num_redelivered));
-        Ok(StreamLag { waiting: info.num_pending, unacknowledged, redelivered })
+    /// Returns a reader of the distance between stream and consumer, for as long as the source consumes.
+    pub fn lag_reader(&self) -> LagReader {
+        LagReader(self.consumer.clone())
     }
 
     fn deliveries(&self) -> MutexGuard<'_, Deliveries> {

@@ -63,7 +63,7 @@ async fn printed_examples_are_valid() {
             text += &format!("{line}\n");
         }
     }
-    for path in ["submit", "work", "operate", "signing", "github"] {
+    for path in ["submit", "work", "operate", "signing", "github", "nats"] {
         text = text.replace(&format!("/run/secrets/{path}"), secret);
     }
     let path = home.path().join("f.toml");

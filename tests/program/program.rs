@@ -13,6 +13,8 @@ mod exec;
 mod journal;
 mod kill;
 mod ledger;
+#[cfg(feature = "nats")]
+mod nats;
 mod operator;
 mod output;
 mod packaging;

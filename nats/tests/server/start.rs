@@ -106,8 +106,9 @@ fn program() -> Option<PathBuf> {
         return Some(named.into());
     }
     let in_path = env::var_os("PATH").into_iter().flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
-    let folders = in_path.chain([target.join("nats-server/bin")]);
+    // Of the workspace, above the package that these tests are of.
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(1).map(|folder| folder.join("target"));
+    let targets = env::var_os("CARGO_TARGET_DIR").map_or_else(|| above.collect(), |target| vec![target.into()]);
+    let folders = in_path.chain(targets.into_iter().map(|target| target.join("nats-server/bin")));
     folders.map(|folder| folder.join("nats-server")).find(|path| path.exists())
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod banner;
+mod brokers;
 mod check;
 mod client;
 mod complaints;

@@ -13,6 +13,7 @@ use eventful::{
 };
 
 use crate::access::AccessOptions;
+use crate::brokers::address::DeliveryUrl;
 use crate::deliver::DeliveryForm;
 use crate::groups::GroupFlag;
 use crate::log::{LogFormat, LogLevels};
@@ -159,9 +160,12 @@ pub(crate) struct ServeOptions {
     /// Bytes of journal after which the next snapshot is made: fewer start faster, and write more
     #[arg(long, env = "EVENTFUL_SNAPSHOT_AFTER", default_value_t = Durability::default().snapshot_after_bytes, value_name = "N", value_parser = at_least_one)]
     snapshot_after: u64,
-    /// Handle each event by an HTTP POST to this URL
-    #[arg(long, env = "EVENTFUL_DELIVER", value_name = "URL", value_parser = Unrepeated(HttpUrl::parse), conflicts_with = "exec")]
-    pub(crate) deliver: Option<HttpUrl>,
+    #[cfg(feature = "nats")]
+    #[command(flatten)]
+    pub(crate) brokers: crate::brokers::config::BrokerOptions,
+    /// Handle each event by an HTTP POST to this URL, or publish it to a subject of NATS, nats://HOST:4222/SUBJECT
+    #[arg(long, env = "EVENTFUL_DELIVER", value_name = "URL", value_parser = Unrepeated(DeliveryUrl::parse), conflicts_with = "exec")]
+    pub(crate) deliver: Option<DeliveryUrl>,
     /// The form of deliveries
     #[arg(long, env = "EVENTFUL_DELIVER_AS", value_enum, default_value_t = DeliveryForm::default(), value_name = "FORM")]
     pub(crate) deliver_as: DeliveryForm,

@@ -6,6 +6,9 @@ use eventful::Config;
 use eventful::http::FrontConfig;
 use eventful::http::sources::Source;
 
+use crate::brokers::config as broker_config;
+#[cfg(feature = "nats")]
+use crate::brokers::intake::NatsIntake;
 use crate::handler::Chosen;
 use crate::options::ServeOptions;
 
@@ -15,6 +18,8 @@ pub(crate) struct Prepared {
     pub(crate) config: Config,
     pub(crate) front: FrontConfig,
     pub(crate) handler: Chosen,
+    #[cfg(feature = "nats")]
+    pub(crate) intakes: Vec<NatsIntake>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<eventful::http::Tls>,
 }
@@ -54,6 +59,14 @@ impl Prepared {
         front.access = options.access.access(options.listen, &tables.access).map_err(Invalid::of)?;
         let source = |(name, source): (&String, _)| Source::new(name, source).map_err(Invalid::of);
         front.sources = tables.sources.iter().map(source).collect::<Result<_, _>>()?;
+        #[cfg(not(feature = "nats"))]
+        broker_config::none(&tables.brokers).map_err(Invalid::of)?;
+        #[cfg(feature = "nats")]
+        let brokers = broker_config::all(&tables.brokers, options.brokers.from.as_ref()).map_err(Invalid::of)?;
+        #[cfg(feature = "nats")]
+        let intakes = NatsIntake::all(&brokers).map_err(|error| Invalid::of(format_args!("{error:#}")))?;
+        #[cfg(feature = "nats")]
+        front.intakes.extend(intakes.iter().map(NatsIntake::monitor));
         let handler = Chosen::new(options, &config).map_err(|error| Invalid::of(format_args!("{error:#}")))?;
         front.targets = handler.router().filter(|router| router.has_targets()).map(|router| router.states().clone());
         front.leases = handler.leases();
@@ -61,6 +74,8 @@ impl Prepared {
             config,
             front,
             handler,
+            #[cfg(feature = "nats")]
+            intakes,
             #[cfg(feature = "tls")]
             tls: options.tls.tls().map_err(Invalid::of)?,
         })

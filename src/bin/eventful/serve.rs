@@ -10,6 +10,8 @@ use eventful::{Config, Eventful, StartError, http};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
+#[cfg(feature = "nats")]
+use crate::brokers::intake::NatsIntakes;
 use crate::handler::Chosen;
 use crate::keeping::Keeping;
 use crate::options::ServeOptions;
@@ -29,6 +31,9 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     }
     #[cfg(feature = "tls")]
     let tls = prepared.tls.clone();
+    #[cfg(feature = "nats")]
+    let Prepared { config, mut front, handler, intakes, .. } = prepared;
+    #[cfg(not(feature = "nats"))]
     let Prepared { config, mut front, handler, .. } = prepared;
     #[cfg(feature = "tls")]
     let mut signals = Signals::listen(tls.clone().map(|tls| move || crate::tls::reload(&tls)))?;
@@ -51,6 +56,8 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let scheme = "http";
     banner::introduce(&format!("{scheme}://{address}"), &words, (&keeping, options.ui), &eventful);
 
+    #[cfg(feature = "nats")]
+    let intakes = NatsIntakes::start(intakes, &eventful);
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
     #[cfg(feature = "tls")]
@@ -62,6 +69,12 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let server = tokio::spawn(http::serve(listener, eventful.clone(), front, stopped));
     let signal = signals.next().await;
     say(&format!("{signal}: taking no more events; once more ends at once"));
+    #[cfg(feature = "nats")]
+    tokio::select! {
+        biased;
+        () = intakes.stop() => {}
+        _ = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
+    }
     let Some(report) = drain::drain(&eventful, &mut signals).await else {
         say("ended at once, without waiting");
         return Ok(ExitCode::from(INTERRUPTED));

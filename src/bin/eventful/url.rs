@@ -80,7 +80,7 @@ fn check(text: &str) -> Result<Uri, String> {
 }
 
 /// Checks host and port: what the client does not understand it would replace by its default.
-fn check_authority(authority: &str) -> Result<(), String> {
+pub(crate) fn check_authority(authority: &str) -> Result<(), String> {
     let port = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or("the IPv6 address has no closing bracket")?;

@@ -31,6 +31,12 @@ pub(crate) struct TargetConfig {
     pub(crate) backoff: Option<Span>,
     /// The longest wait between attempts.
     pub(crate) backoff_cap: Option<Span>,
+    /// The user of this server at a broker.
+    pub(crate) user: Option<String>,
+    /// The user's password.
+    pub(crate) password: Option<SecretRef>,
+    /// A token for a broker, instead of both.
+    pub(crate) token: Option<SecretRef>,
     /// Headers of each delivery.
     pub(crate) headers: BTreeMap<String, HeaderSource>,
     /// Secrets that sign deliveries, instead of those of `[signing]`.

@@ -14,10 +14,12 @@ use super::config::{HeaderSource, RouteConfig, TargetConfig};
 use super::route::Route;
 use super::target::RoutedTarget;
 use super::work::Work;
+use crate::brokers::address::DeliveryUrl;
+#[cfg(feature = "nats")]
+use crate::brokers::publish::Publish;
 use crate::deliver::{Deliver, DeliveryForm};
 use crate::exec::Exec;
 use crate::shell::ShellCommand;
-use crate::url::HttpUrl;
 
 /// The name of the target that flags describe, and that takes what no route is for.
 pub(crate) const DEFAULT: &str = "default";
@@ -35,7 +37,7 @@ pub(crate) struct EventRouter {
 /// The target that flags describe.
 #[derive(Debug, Default)]
 pub(crate) struct DefaultTarget {
-    pub(crate) url: Option<HttpUrl>,
+    pub(crate) url: Option<DeliveryUrl>,
     /// The form of deliveries, also to other targets that have none of their own.
     pub(crate) form: DeliveryForm,
     pub(crate) exec: Option<ShellCommand>,
@@ -65,9 +67,7 @@ impl EventRouter {
             );
         }
         let work = match default {
-            DefaultTarget { url: Some(url), form, .. } => {
-                Some(Work::Deliver(Box::new(Deliver::new(url, signer.cloned())?.with_form(form))))
-            }
+            DefaultTarget { url: Some(url), form, .. } => Some(delivery(url, form, &TargetConfig::default(), signer)?),
             DefaultTarget { exec: Some(command), .. } => Some(Work::Exec(Exec::new(command))),
             // Events that no route fits would seem to be done.
             DefaultTarget { .. } => all.is_empty().then_some(Work::Log),
@@ -169,10 +169,8 @@ fn configured(
 ) -> anyhow::Result<RoutedTarget> {
     let work = match (&target.url, &target.exec) {
         (Some(url), None) => {
-            let url = HttpUrl::parse(url).map_err(|wrong| anyhow::anyhow!("url: {wrong}"))?;
-            let own = own_signer(&target.secrets)?;
-            let deliver = Deliver::new(url, own.or_else(|| signer.cloned()))?.with_headers(headers(target)?);
-            Work::Deliver(Box::new(deliver.with_form(target.deliver_as.unwrap_or(form))))
+            let url = DeliveryUrl::parse(url).map_err(|wrong| anyhow::anyhow!("url: {wrong}"))?;
+            delivery(url, target.deliver_as.unwrap_or(form), target, signer)?
         }
         (None, Some(_)) if !target.headers.is_empty() || !target.secrets.is_empty() || target.deliver_as.is_some() => {
             anyhow::bail!("headers, secrets and deliver_as are for a url, and this target has exec: leave them out")
@@ -197,6 +195,36 @@ fn configured(
         anyhow::bail!("max_attempts is {most}, and max_attempts of all is {}: raise that", config.max_attempts);
     }
     Ok(RoutedTarget { name: name.to_owned(), work, limits, timeout, max_attempts, backoff: backoff(target, config)? })
+}
+
+/// The work of a target that is a URL.
+fn delivery(
+    url: DeliveryUrl,
+    form: DeliveryForm,
+    target: &TargetConfig,
+    signer: Option<&Signer>,
+) -> anyhow::Result<Work> {
+    let login = (target.user.as_ref(), target.password.as_ref(), target.token.as_ref());
+    match url {
+        DeliveryUrl::Http(url) => {
+            anyhow::ensure!(
+                login == (None, None, None),
+                "user, password and token are for a subject of NATS: write a header authorization"
+            );
+            let own = own_signer(&target.secrets)?;
+            let deliver = Deliver::new(url, own.or_else(|| signer.cloned()))?.with_headers(headers(target)?);
+            Ok(Work::Deliver(Box::new(deliver.with_form(form))))
+        }
+        DeliveryUrl::Nats(_) if !target.headers.is_empty() || !target.secrets.is_empty() => {
+            anyhow::bail!("headers and secrets are for HTTP, and this target is a subject of NATS: leave them out")
+        }
+        #[cfg(feature = "nats")]
+        DeliveryUrl::Nats(url) => Ok(Work::Publish(Box::new(Publish::new(url, form, login)?))),
+        #[cfg(not(feature = "nats"))]
+        DeliveryUrl::Nats(url) => {
+            anyhow::bail!("{url}: this program has no client of NATS: build it with the feature nats")
+        }
+    }
 }
 
 fn own_signer(secrets: &[SecretRef]) -> anyhow::Result<Option<Signer>> {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use eventful::{Attempt, Event};
 
+#[cfg(feature = "nats")]
+use crate::brokers::publish::Publish;
 use crate::deliver::{Deliver, Undelivered};
 use crate::exec::Exec;
 
@@ -12,6 +14,8 @@ use crate::exec::Exec;
 pub(super) enum Work {
     Log,
     Deliver(Box<Deliver>),
+    #[cfg(feature = "nats")]
+    Publish(Box<Publish>),
     Exec(Exec),
 }
 
@@ -22,6 +26,9 @@ impl Work {
             Self::Log => 0,
             // A connection, another one that was begun meanwhile, and the lookup of a name.
             Self::Deliver(_) => 3,
+            // One connection for all.
+            #[cfg(feature = "nats")]
+            Self::Publish(_) => 0,
             // Three pipes, a handle of the process, and the pipe by which its start is reported.
             Self::Exec(_) => 9,
         }
@@ -32,6 +39,8 @@ impl Work {
         match self {
             Self::Log => "logs each event (--deliver URL posts it, --exec CMD runs a command on it)".to_owned(),
             Self::Deliver(deliver) => format!("posts each event to {}", deliver.url()),
+            #[cfg(feature = "nats")]
+            Self::Publish(publish) => format!("publishes each event to {}", publish.url()),
             Self::Exec(exec) => format!("runs {} on each event", exec.command()),
         }
     }
@@ -44,6 +53,8 @@ impl Work {
                 Ok(())
             }
             Self::Deliver(deliver) => deliver.post(event, attempt, time).await,
+            #[cfg(feature = "nats")]
+            Self::Publish(publish) => publish.publish(event, attempt, time).await,
             Self::Exec(exec) => Ok(exec.run(event, attempt, time).await?),
         }
     }

@@ -17,6 +17,9 @@ pub(crate) fn page(program: &Command) -> String {
         page.push_str(&setting(flag));
     }
     page.push_str(TABLES);
+    if cfg!(feature = "nats") {
+        page.push_str(BROKERS);
+    }
     page
 }
 
@@ -69,6 +72,17 @@ const TABLES: &str = r#"
 # conflict = "quarantine"
 "#;
 
+const BROKERS: &str = r#"
+# A stream of NATS JetStream, whose messages become events; a stream must keep the subject of dead letters.
+# [sources.orders]
+# kind = "jetstream"
+# url = "nats://127.0.0.1:4222/ORDERS"
+# consumer = "eventful"
+# dead_letters = "dead.ORDERS"
+# user = "eventful"
+# password = { file = "/run/secrets/nats" }
+"#;
+
 /// A line that sets the default; a comment with an example when there is none.
 fn setting(flag: &Arg) -> String {
     let (name, values) = (key(flag), flag.get_default_values());
@@ -90,6 +104,7 @@ fn example(kind: &str) -> &'static str {
         "N" => "1000000",
         "TIME" => "96h",
         "DIR" => "/var/lib/eventful",
+        "STREAM" => "nats://127.0.0.1:4222/ORDERS",
         "URL" => "http://127.0.0.1:9000/hook",
         "CMD" => "./handle.sh",
         "DATABASE" => "postgresql://eventful@db.example/eventful",

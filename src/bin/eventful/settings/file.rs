@@ -56,7 +56,11 @@ impl<'a> ConfigFile<'a> {
     fn take(&mut self, key: &Spanned<impl AsRef<str>>, value: Spanned<DeValue<'_>>, mistakes: &mut Mistakes<'_>) {
         let (name, name_at, value_at) = (key.get_ref().as_ref(), key.span().start, value.span().start);
         match name {
-            "sources" => self.tables.sources = table(value, mistakes),
+            "sources" => {
+                let (brokers, webhooks) = parted(value);
+                self.tables.sources = table(webhooks, mistakes);
+                self.tables.brokers = table(brokers, mistakes);
+            }
             "access" => self.tables.access = table(value, mistakes),
             "targets" => self.tables.targets = table(value, mistakes),
             "routes" => self.tables.routes = table(value, mistakes),
@@ -73,6 +77,18 @@ impl<'a> ConfigFile<'a> {
             },
         }
     }
+}
+
+/// The tables of sources that have a `kind`, and the others.
+fn parted(value: Spanned<DeValue<'_>>) -> (Spanned<DeValue<'_>>, Spanned<DeValue<'_>>) {
+    let span = value.span();
+    let (mut brokers, mut webhooks) = (DeTable::new(), DeTable::new());
+    let DeValue::Table(tables) = value.get_ref() else { return (Spanned::new(span, DeValue::Table(brokers)), value) };
+    for (name, table) in tables.clone() {
+        let is_broker = matches!(table.get_ref(), DeValue::Table(keys) if keys.contains_key("kind"));
+        if is_broker { &mut brokers } else { &mut webhooks }.insert(name, table);
+    }
+    (Spanned::new(span.clone(), DeValue::Table(brokers)), Spanned::new(span, DeValue::Table(webhooks)))
 }
 
 /// The reason why a value is none of a setting.

@@ -6,6 +6,7 @@ use eventful::http::AccessConfig;
 use eventful::http::sources::{SecretRef, SourceConfig};
 use serde::Deserialize;
 
+use crate::brokers::config::BrokerConfig;
 use crate::routing::config::{RouteConfig, TargetConfig};
 
 /// The tables of a file.
@@ -13,6 +14,8 @@ use crate::routing::config::{RouteConfig, TargetConfig};
 pub(crate) struct FileTables {
     /// `[sources.NAME]`: senders of webhooks.
     pub(crate) sources: BTreeMap<String, SourceConfig>,
+    /// `[sources.NAME]` with a `kind`: brokers.
+    pub(crate) brokers: BTreeMap<String, BrokerConfig>,
     /// `[access]`: tokens.
     pub(crate) access: AccessConfig,
     /// `[signing]`: secrets that sign deliveries.
