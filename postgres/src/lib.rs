@@ -58,7 +58,9 @@ mod store;
 mod tls;
 
 pub use banner::banner;
-pub use cluster::{ClusterNode, ClusterStatus, HostFuture, Left, MemberConfig, NodeStatus, ShardHost, ShardOwner};
+pub use cluster::{
+    ClusterNode, ClusterStatus, HostFuture, Left, MemberConfig, NodeStatus, ShardHost, ShardOwner, Survey,
+};
 pub use database::{Database, UrlError};
 pub use node_id::{InvalidNodeId, NodeId};
 pub use schema::{Checked, SchemaError, check, init, role_script};

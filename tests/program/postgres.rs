@@ -202,6 +202,8 @@ async fn schema_is_made_and_checked_and_rights_are_printed() {
     let (code, made, _) = run(&["postgres", "init", &url, "--shards", "4"]).await;
     assert!(code == 0 && made.contains("format 2, 4 shards") && made.contains("promised: one copy"), "{made}");
     assert_eq!(run(&["postgres", "check", &url]).await, (0, made, String::new()));
+    let (code, nodes, stderr) = run(&["postgres", "nodes", &url]).await;
+    assert_eq!((code, nodes.as_str(), stderr.as_str()), (1, "shards without an owner: 0 1 2 3\n", ""));
     let (code, script, _) = run(&["postgres", "role", "--name", "a \"b\" 'c'"]).await;
     assert_eq!(code, 0);
     database.sql(&script);

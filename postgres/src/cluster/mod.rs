@@ -5,7 +5,7 @@
 //! | `node`, `config`, `host` | a node that has joined, its settings, and the engines that it opens and closes |
 //! | `driver` | the task that does what the membership decides |
 //! | `roster` | the statements about nodes and owners |
-//! | `status` | the owners as this node knows them |
+//! | `status`, `survey` | the owners as a node knows them, and as others read them |
 
 mod config;
 mod driver;
@@ -13,9 +13,11 @@ mod host;
 mod node;
 mod roster;
 mod status;
+mod survey;
 
 pub use config::MemberConfig;
 pub use driver::Left;
 pub use host::{HostFuture, ShardHost};
 pub use node::ClusterNode;
 pub use status::{ClusterStatus, NodeStatus, ShardOwner};
+pub use survey::Survey;

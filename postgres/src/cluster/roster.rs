@@ -83,7 +83,8 @@ fn failed(cause: &str) -> RoundEnd {
     RoundEnd::Failed
 }
 
-fn read(rows: &[Row]) -> Result<ClusterRows, String> {
+/// The nodes and shards in rows of the statement that reads all.
+pub(super) fn read(rows: &[Row]) -> Result<ClusterRows, String> {
     let mut all = ClusterRows::default();
     for row in rows {
         take(row, &mut all).map_err(|error| reason(&error))??;

@@ -7,7 +7,7 @@ use eventful::engine::Shard;
 use tokio::time::Instant;
 
 use crate::link::now;
-use crate::membership::{ClusterRows, Membership};
+use crate::membership::{ClusterRows, Membership, NodeRow, ShardRow};
 use crate::node_id::NodeId;
 
 /// The nodes and the owners, as one node has read them last.
@@ -50,6 +50,20 @@ pub struct ShardOwner {
     pub term: i64,
 }
 
+impl NodeStatus {
+    pub(super) fn new(row: &NodeRow, is_alive: bool) -> Self {
+        let NodeRow { node, url, is_leaving, .. } = row.clone();
+        Self { node, url, is_alive, is_leaving }
+    }
+}
+
+impl ShardOwner {
+    pub(super) fn of(row: &ShardRow) -> Option<Self> {
+        let (node, url) = row.owner.clone().zip(row.url.clone())?;
+        Some(Self { node, url, term: row.term })
+    }
+}
+
 /// The part of the membership that other tasks read.
 #[derive(Debug)]
 pub(super) struct SharedStatus {
@@ -88,20 +102,11 @@ impl SharedStatus {
     pub(super) fn read(&self) -> ClusterStatus {
         let known = self.known();
         let lasts = known.until.is_some_and(|until| now() < until);
-        let nodes = known.rows.nodes.iter().map(|row| NodeStatus {
-            node: row.node.clone(),
-            url: row.url.clone(),
-            is_alive: !known.dead.contains(&row.node),
-            is_leaving: row.is_leaving,
-        });
-        let owner = |row: &crate::membership::ShardRow| {
-            let (node, url) = row.owner.clone().zip(row.url.clone())?;
-            Some(ShardOwner { node, url, term: row.term })
-        };
+        let nodes = known.rows.nodes.iter().map(|row| NodeStatus::new(row, !known.dead.contains(&row.node)));
         ClusterStatus {
             node: self.node.clone(),
             nodes: nodes.collect(),
-            shards: known.rows.shards.iter().map(owner).collect(),
+            shards: known.rows.shards.iter().map(ShardOwner::of).collect(),
             served: if lasts { known.served.clone() } else { Vec::new() },
         }
     }

@@ -7,8 +7,8 @@ use crate::world::{CALM, LEASE, MemberWorld, STORM, node};
 const SHARDS: u16 = 16;
 
 /// Seeds of each scenario, and of runs with faults: some seconds of work without optimisation.
-const SEEDS: u64 = 6;
-const STORMS: u64 = 10;
+const SEEDS: u64 = 4;
+const STORMS: u64 = 6;
 
 /// The time in which nodes that start together divide the shards among them.
 const START: Duration = Duration::from_secs(15);

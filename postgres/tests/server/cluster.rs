@@ -7,16 +7,17 @@ use std::time::Duration;
 use eventful::durability::Durability;
 use eventful::engine::{Shard, ShardCount};
 use eventful::{Attempt, Event, Eventful, Failure, Status, SubmitError, Submitted};
-use eventful_postgres::{ClusterNode, HostFuture, Left, MemberConfig, PostgresStore, ShardHost};
+use eventful_postgres::{ClusterNode, Database, HostFuture, Left, MemberConfig, PostgresStore, ShardHost, Survey};
 use tokio::time::{sleep, timeout};
 
+use crate::proxy::Proxy;
 use crate::start::PostgresServer;
 use crate::steps::{LONG, node, server_with};
 
 const SHARDS: u16 = 6;
 
 /// Short, so that a death is known soon; beats are a fifth of it apart.
-const LEASE: Duration = Duration::from_millis(1500);
+const LEASE: Duration = Duration::from_secs(1);
 
 /// Events of a test.
 const EVENTS: u32 = 60;
@@ -61,9 +62,13 @@ struct TestNode {
 
 impl TestNode {
     async fn join(server: &PostgresServer, number: u8) -> Self {
+        Self::join_at(server.database(), number, LEASE).await
+    }
+
+    async fn join_at(database: Database, number: u8, lease: Duration) -> Self {
         let engines = Engines::default();
-        let config = MemberConfig::new(server.database(), node(number), format!("http://node-{number}"));
-        let joined = ClusterNode::join(config.one_copy().lease(LEASE), engines.clone()).await;
+        let config = MemberConfig::new(database, node(number), format!("http://node-{number}"));
+        let joined = ClusterNode::join(config.one_copy().lease(lease), engines.clone()).await;
         Self { member: joined.expect("it joins"), engines }
     }
 
@@ -94,7 +99,10 @@ fn shards_of_a_killed_node_move_and_nothing_is_lost() {
         }
         let status = nodes[0].member.status();
         let dead: Vec<_> = status.nodes.iter().filter(|of| !of.is_alive).map(|of| of.node.clone()).collect();
-        assert_eq!(dead, [node(1)]);
+        assert!(dead.contains(&node(1)), "{dead:?}");
+        let survey = Survey::of(&server.database()).await.expect("a schema");
+        assert!(survey.is_whole(), "{survey}");
+        assert!(survey.to_string().contains("http://node-1: silent, shards:\n"), "{survey}");
         let owners = status.shards.iter().flatten();
         assert!(owners.clone().all(|owner| owner.node != node(1) && owner.url.starts_with("http://node-")));
         assert_eq!(owners.count(), usize::from(SHARDS));
@@ -127,6 +135,48 @@ fn node_that_leaves_hands_its_shards_over() {
 }
 
 #[test]
+fn node_that_is_cut_off_ends_before_others_begin() {
+    let server = server_with(SHARDS);
+    let proxy = Proxy::before(&server);
+    runtime().block_on(async {
+        let mut nodes = vec![TestNode::join_at(proxy.database(), 1, LEASE).await];
+        nodes.push(TestNode::join(&server, 2).await);
+        until("each has its part", || nodes.iter().all(|node| node.served() == 3)).await;
+        submit_all(&nodes, "before").await;
+        proxy.hold_responses();
+        let serving = |shard: &Shard| nodes.iter().filter(|node| node.member.serves(*shard)).count();
+        let count = ShardCount::new(SHARDS).expect("shards");
+        until("the other one serves all", || {
+            assert!(count.shards().all(|shard| serving(&shard) <= 1), "no shard is served twice");
+            nodes[1].served() == usize::from(SHARDS)
+        })
+        .await;
+        assert_eq!(nodes[0].served(), 0);
+        let again = submit_all(&nodes, "before").await;
+        assert!(again.iter().all(|submitted| matches!(submitted, Submitted::Duplicate(_))), "all are known");
+        proxy.cut();
+        until("it has its part again", || nodes.iter().all(|node| node.served() == 3)).await;
+        assert_all_completed(&nodes, "before").await;
+    });
+}
+
+#[test]
+fn nodes_open_their_shards_again_when_the_server_is_back() {
+    let mut server = server_with(SHARDS);
+    runtime().block_on(async {
+        let nodes = vec![TestNode::join(&server, 1).await, TestNode::join(&server, 2).await];
+        until("each has its part", || nodes.iter().all(|node| node.served() == 3)).await;
+        submit_all(&nodes, "before").await;
+        server.kill();
+        until("all leases have ended", || nodes.iter().all(|node| node.served() == 0)).await;
+        server.restart();
+        let again = submit_all(&nodes, "before").await;
+        assert!(again.iter().all(|submitted| matches!(submitted, Submitted::Duplicate(_))), "all are known");
+        assert_all_completed(&nodes, "before").await;
+    });
+}
+
+#[test]
 fn node_that_beats_while_it_is_fenced_keeps_its_shards() {
     let server = server_with(1);
     let owner = node(2);
@@ -134,7 +184,8 @@ fn node_that_beats_while_it_is_fenced_keeps_its_shards() {
     server.sql(&format!("UPDATE eventful.shard SET owner = '{owner}', url = 'http://silent', term = 7"));
     let mut beating = server.session();
     runtime().block_on(async {
-        let joined = TestNode::join(&server, 1).await;
+        // Long enough to read the table before the next fence.
+        let joined = TestNode::join_at(server.database(), 1, 2 * LEASE).await;
         beating.run(&format!("BEGIN; UPDATE eventful.node SET beat = 6 WHERE node = '{owner}';"));
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
         until("the fence waits for the beat", || server.sql(waits) == "1").await;
@@ -166,8 +217,15 @@ fn owner_that_has_not_joined_is_not_fenced() {
     server.sql(&format!("UPDATE eventful.shard SET owner = '{}', url = 'process 1 on a'", node(2)));
     runtime().block_on(async {
         let joined = TestNode::join(&server, 1).await;
-        sleep(3 * LEASE).await;
-        assert_eq!(joined.served(), 0);
+        let survey = Survey::of(&server.database()).await.expect("a schema");
+        assert_eq!(joined.served(), 0, "after more than a lease");
+        let (member, other) = (node(1), node(2));
+        let member = format!("node {member} at http://node-1: beats, shards:\n");
+        assert_eq!(
+            survey.to_string(),
+            format!("{member}process 1 on a (node {other}), which is no member: shards: 0\n")
+        );
+        assert!(!survey.is_whole());
         server.sql("UPDATE eventful.shard SET owner = NULL");
         until("it takes what is free", || joined.served() == 1).await;
     });

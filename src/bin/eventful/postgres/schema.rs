@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use eventful_postgres::{Database, SchemaError, check, init, role_script};
+use eventful_postgres::{Database, SchemaError, Survey, check, init, role_script};
 
 use super::options::database;
 use crate::terminal::say;
@@ -32,6 +32,12 @@ enum SchemaCall {
         #[command(flatten)]
         address: SchemaAddress,
     },
+    /// Show which nodes share the shards, and which shards each of them owns; reads twice in some seconds, to see which nodes
+    /// live. Exit code 1 when a shard has no living owner
+    Nodes {
+        #[command(flatten)]
+        address: SchemaAddress,
+    },
     /// Print a script for psql that gives a role the rights that a node needs
     Role {
         /// The role
@@ -53,6 +59,11 @@ pub(crate) async fn call(options: SchemaOptions) -> Result<ExitCode, SchemaError
     let checked = match options.call {
         SchemaCall::Init { address, shards } => init(&address.database, shards).await?,
         SchemaCall::Check { address } => check(&address.database).await?,
+        SchemaCall::Nodes { address } => {
+            let survey = Survey::of(&address.database).await?;
+            say(survey.to_string().trim_end());
+            return Ok(if survey.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         SchemaCall::Role { name } => {
             say(role_script(&name).trim_end());
             return Ok(ExitCode::SUCCESS);
