@@ -104,10 +104,13 @@ async fn admit(link: &mut Link, claimant: &Claimant<'_>) -> Result<(), OpenError
         false => io(place, undone),
     })?;
     let format: i16 = column(place, &rows, "format")?;
-    if format != schema::FORMAT {
+    if format > schema::FORMAT {
         return Err(
             TooNew::format(place, u64::try_from(format).unwrap_or_default(), schema::FORMAT.unsigned_abs()).into()
         );
+    }
+    if format < schema::FORMAT {
+        return Err(refused(place, format_args!("{}", schema::SchemaError::TooOld { found: format })));
     }
     let shards: i16 = column(place, &rows, "shards")?;
     if let (Some(wanted), Ok(found)) = (claimant.shards, u16::try_from(shards))

@@ -2,6 +2,7 @@
 
 use std::thread::spawn;
 
+use eventful::journal::{JournalStore as _, Owner};
 use eventful_postgres::{Guarantee, SchemaError, banner};
 
 use crate::start::PostgresServer;
@@ -22,6 +23,21 @@ fn schema_that_is_made_again_keeps_what_it_has() {
     assert_eq!(init(&server.database(), 4), Ok(made.clone()), "the same cluster");
     assert_eq!(check(&server.database()), Ok(made));
     assert_eq!(frames(&mut *open(&mut store(server.database()))), [b"frame"]);
+}
+
+#[test]
+fn schema_of_an_older_format_is_refused_until_init() {
+    let server = server_with(1);
+    append(&mut *open(&mut store(server.database())), b"frame");
+    server.sql("ALTER TABLE eventful.node DROP COLUMN leaving; UPDATE eventful.meta SET format = 1");
+    assert_eq!(check(&server.database()), Err(SchemaError::TooOld { found: 1 }));
+    let refused = store(server.database()).open(&Owner::new("a test")).expect_err("it is too old").to_string();
+    assert!(
+        refused.contains("the schema has format 1") && refused.contains("then run `eventful postgres init"),
+        "{refused}"
+    );
+    assert_eq!(init(&server.database(), 1).expect("it is brought there").format, 2);
+    assert_eq!(frames(&mut *open(&mut store(server.database()))), [b"frame"], "with what it had");
 }
 
 #[test]
