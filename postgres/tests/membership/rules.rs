@@ -191,6 +191,21 @@ fn opening_that_fails_is_tried_again_after_longer_and_longer() {
 }
 
 #[test]
+fn shard_that_was_closed_in_vain_is_given_up_again() {
+    let mut given = Given::owner_among(0);
+    given.member.leave(given.now);
+    let handed_over = (0..2).map(|shard| MemberAction::HandOver { shard });
+    assert_eq!(given.round(), handed_over.collect::<Vec<_>>(), "there is no other node to wait for");
+    (0..2).for_each(|shard| given.member.closed(given.now, shard));
+    // The table still says that they are owned.
+    for _ in 0..2 {
+        let given_up = (0..2).map(|shard| MemberAction::GiveUp { shard, term: 1 });
+        assert_eq!(given.round(), given_up.collect::<Vec<_>>());
+    }
+    assert!(given.member.has_left());
+}
+
+#[test]
 fn superseded_node_serves_nothing_more() {
     let mut given = Given::owner_among(0);
     let round = given.member.begin(given.now + SECOND).expect("it is time");
