@@ -68,6 +68,7 @@
 //! |---|---|---|
 //! | `handler` | `tokio` | what a handler receives and returns |
 //! | `operator` | `tokio` | results of redrive, discard, pause and resume |
+//! | [`schedules`] | | events at the instants of calendars; with feature `schedules` cron expressions in time zones |
 //! | [`metrics`] | | counters, gauges, histograms, readiness |
 //! | `clock` | `tokio` | the clock of an engine, and one that tests set by hand |
 //! | `cluster` | `tokio` | several engines behind one handle, each with a part of the keys |
@@ -93,11 +94,13 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(any(feature = "tokio", feature = "durable", test))]
+#[cfg(any(feature = "tokio", feature = "durable", feature = "schedules", test))]
 extern crate std;
 
 #[cfg(feature = "broker")]
 pub mod broker;
+#[cfg(feature = "schedules")]
+mod calendar;
 #[cfg(feature = "cloud-events")]
 pub mod cloud_events;
 pub mod engine;
@@ -147,6 +150,14 @@ pub mod handler {
     };
     #[cfg(feature = "json")]
     pub use crate::runtime::{JsonHandler, json};
+}
+
+/// Events at the instants of calendars: what they are, and what becomes of instants that were missed.
+pub mod schedules {
+    #[cfg(feature = "schedules")]
+    pub use crate::calendar::{Cron, InvalidCron};
+    pub use crate::engine::{InvalidScheduleName, Overlap, ScheduleCursor, ScheduleName};
+    pub use crate::node::{Calendar, InvalidSchedules, Missed, Schedule};
 }
 
 /// Counters, gauges, histograms, and whether the engine makes progress.

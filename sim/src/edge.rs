@@ -134,6 +134,8 @@ const fn command(said: &CommandSummary) -> usize {
         CommandSummary::Settle(_, OutcomeSummary::NotCalled) => 19,
         // These commands are not counted: they are the same in every state.
         CommandSummary::Open | CommandSummary::HoldExpiry | CommandSummary::ReleaseExpiry => 12,
+        // No scenario has schedules.
+        CommandSummary::SetSchedules | CommandSummary::Tick => 12,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::scenario::{
     Act, Behaviour, CoreScenario, CoreSetup, EventNumber, Injection, Journaling, Operation, Settings,
 };
 use crate::tier::{Keep, Probes};
-use crate::world::{Halt, Schedule, Visited, World};
+use crate::world::{Halt, StepSchedule, Visited, World};
 
 /// The result of a search.
 #[derive(Debug, Clone)]
@@ -125,7 +125,7 @@ pub fn explore(scenario: &CoreScenario) -> Explored {
     let mut stack = vec![Vec::new()];
     while let Some(prefix) = stack.pop() {
         let known = prefix.len();
-        let mut choices = Schedule::searching(prefix, visited);
+        let mut choices = StepSchedule::searching(prefix, visited);
         let mut world =
             World::new(scenario, Keep::default(), std::mem::take(&mut probes)).expect("a valid configuration");
         let halted = world.live(&mut choices).err();
@@ -144,7 +144,7 @@ pub fn explore(scenario: &CoreScenario) -> Explored {
 }
 
 /// Adds the orders that differ first in a choice that this one was free to make.
-fn branch(choices: &Schedule, known: usize, stack: &mut Vec<Vec<u16>>) {
+fn branch(choices: &StepSchedule, known: usize, stack: &mut Vec<Vec<u16>>) {
     for (at, count) in choices.counts.iter().enumerate().skip(known) {
         for other in 1..*count {
             let mut order = choices.made[..at].to_vec();

@@ -83,6 +83,8 @@ fn status(model: &Model, command: &Command) -> String {
         | Command::Pause
         | Command::PauseGroup { .. }
         | Command::Resume
+        | Command::SetSchedules(_)
+        | Command::Tick(_)
         | Command::HoldExpiry
         | Command::ReleaseExpiry
         | Command::Shutdown
@@ -106,6 +108,8 @@ fn name(command: &Command) -> &'static str {
         Command::Pause => "pause",
         Command::PauseGroup { .. } => "pause_group",
         Command::Resume => "resume",
+        Command::SetSchedules(_) => "set_schedules",
+        Command::Tick(_) => "tick",
         Command::HoldExpiry => "hold_expiry",
         Command::ReleaseExpiry => "release_expiry",
         Command::Shutdown => "shutdown",

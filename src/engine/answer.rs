@@ -14,14 +14,14 @@ use super::time::Timestamp;
 /// The result of a command, for its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Submit: the event is new, and is remembered from now on.
+    /// Submit, Tick: the event is new, and is remembered from now on.
     Accepted,
-    /// Submit: the same event was accepted before. It is not touched.
+    /// Submit, Tick: the same event was accepted before. It is not touched.
     Duplicate(Duplicate),
-    /// Submit: another payload was accepted under this key. It is not touched.
+    /// Submit, Tick: another payload was accepted under this key. It is not touched.
     Conflict(Conflict),
-    /// Submit, Redrive: not now, or not at all; nothing was inserted or changed.
-    /// Discard, Pause, Resume: the engine has stopped.
+    /// Submit, Tick, Redrive: not now, or not at all; nothing was inserted or changed.
+    /// Discard, Pause, Resume, SetSchedules: the engine has stopped, or is about to.
     Refused(Refusal),
     /// Start: the ticket was good; run the handler.
     Running(Run),
@@ -30,7 +30,8 @@ pub enum Answer {
     /// Start: the ticket was a marker. Keep the permit and take the next ticket.
     Marked,
     /// Start: the ticket has no record. Settle, Heartbeat: the run is not current.
-    /// EnqueueFailed: no such ticket is in the channel. Nothing was changed.
+    /// EnqueueFailed: no such ticket is in the channel. Tick: the instant has not come, or was decided before. Nothing was
+    /// changed.
     Stale,
     /// Settle: the outcome counts; the record has this status now.
     Settled(Status),
@@ -38,13 +39,13 @@ pub enum Answer {
     Alive(Timestamp),
     /// Sweep: what it found.
     Swept(Swept),
-    /// Redrive, Discard: no such record.
+    /// Redrive, Discard: no such record. Tick: no such schedule.
     NotFound,
     /// Redrive: only a failed event can be redriven; this one has another status.
     NotFailed(Status),
     /// Discard: it was completed before.
     TooLate,
-    /// The command was carried out, or there was nothing to do.
+    /// The command was carried out, or there was nothing to do. Tick: the instant is passed over.
     Noted,
 }
 

@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::event::{Event, GroupName};
 use super::ids::{RunId, Ticket};
 use super::key::Key;
+use super::schedule::{ScheduleName, ScheduleTick};
 
 /// An input of the engine: something that happened outside.
 ///
@@ -57,6 +58,10 @@ pub enum Command {
         /// True if it is to be paused.
         paused: bool,
     },
+    /// The schedules that there are: new ones begin now, and what is known of others is forgotten.
+    SetSchedules(Vec<ScheduleName>),
+    /// An instant of a schedule has come.
+    Tick(Box<ScheduleTick>),
     /// Sweeps forget nothing until [`Command::ReleaseExpiry`]: the journal has enough to write.
     /// What has expired is absent all the same.
     HoldExpiry,

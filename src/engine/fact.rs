@@ -7,6 +7,7 @@ use super::command::ErrorText;
 use super::event::{Event, GroupName};
 use super::ids::{Epoch, RunId};
 use super::key::Key;
+use super::schedule::{ScheduleCursor, ScheduleName};
 use super::time::Timestamp;
 
 /// A decided change that must survive, with the time of its decision.
@@ -36,6 +37,7 @@ impl Fact {
             Change::Started { key, .. } | Change::Redriven(key) | Change::Discarded(key) => key.len_bytes(),
             Change::Forgotten(keys) => keys.iter().map(Key::len_bytes).sum(),
             Change::GroupPaused { group, .. } => group.as_str().len(),
+            Change::Scheduled { schedule, .. } => schedule.as_str().len(),
             Change::Paused | Change::Resumed | Change::Epoch(_) => 0,
         }
     }
@@ -87,6 +89,13 @@ pub enum Change {
         group: GroupName,
         /// True if it is paused from now on.
         paused: bool,
+    },
+    /// A schedule was added, has got further, or was removed.
+    Scheduled {
+        /// Its name.
+        schedule: ScheduleName,
+        /// The cursor from now on; absent once the schedule was removed.
+        cursor: Option<ScheduleCursor>,
     },
 }
 

@@ -14,6 +14,7 @@ impl Engine {
     pub fn fingerprint(&self, hasher: &mut impl Hasher) {
         (self.now, self.phase, self.state.paused, self.state.epoch, self.run_number).hash(hasher);
         (self.blocked_since, self.holds_expiry).hash(hasher);
+        self.state.schedules.hash(hasher);
         for location in self.state.store.locations() {
             self.add_record(location, hasher);
         }

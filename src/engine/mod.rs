@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `command`, `answer`, `effect` | commands, their results, and the work of the driver that follows |
 //! | `submit`, `run`, `operator`, `channel`, `sweep` | the decisions, by topic |
+//! | `schedule`, `schedules` | schedules and how far they are, and what becomes of their instants |
 //! | `follow_ups` | events that are accepted together with the completion of another one |
 //! | `failed` | for how long failed events are kept, and how many bytes of them |
 //! | [`facts`]: `fact`, `state`, `replay`, `restore` | facts, the one place where they change records, and recovery |
@@ -17,7 +18,7 @@
 //! | `check`, `fingerprint` | the check of invariants, the hash of the state |
 //! | `shard`, `share` | the division of keys, and of a configuration, among several engines |
 //! | `event`, `attributes`, `invalid_event`, `payload`, `key`, `digest` | events and their parts |
-//! | `status`, `ids`, `time`, `config`, `thresholds`, `backoff` | other values, and the configuration |
+//! | `status`, `ids`, `time`, `rfc3339`, `config`, `thresholds`, `backoff` | other values, and the configuration |
 
 mod answer;
 mod attributes;
@@ -53,9 +54,12 @@ mod payload;
 mod reads;
 mod replay;
 mod restore;
+mod rfc3339;
 mod run;
 mod run_limits;
 mod runs;
+mod schedule;
+mod schedules;
 mod shard;
 mod share;
 mod state;
@@ -88,6 +92,8 @@ pub use metrics::{
     FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies, TypeStats,
 };
 pub use patterns::{InvalidPolicy, PolicyId};
+pub use rfc3339::{Rfc3339, parse as parse_rfc3339};
+pub use schedule::{InvalidScheduleName, Overlap, ScheduleCursor, ScheduleName, ScheduleTick};
 pub use shard::{InvalidShardCount, Shard, ShardCount};
 pub use status::Status;
 #[doc(hidden)]
@@ -227,6 +233,8 @@ impl Engine {
             Command::Pause => self.set_paused(true, out),
             Command::Resume => self.set_paused(false, out),
             Command::PauseGroup { group, paused } => self.set_group_paused(group, paused, out),
+            Command::SetSchedules(names) => self.set_schedules(&names, out),
+            Command::Tick(tick) => self.decide_tick(*tick, out),
             Command::HoldExpiry => self.hold_expiry(true),
             Command::ReleaseExpiry => self.hold_expiry(false),
             Command::Shutdown => self.shutdown(),

@@ -121,7 +121,16 @@ impl EngineState {
         let downtimes = self.downtimes.iter().collect();
         let Self { counters, paused, epoch, .. } = self;
         let paused_groups = self.paused_groups.iter().cloned().collect();
-        DurableState { records, counters: *counters, paused: *paused, paused_groups, epoch: *epoch, downtimes }
+        let schedules = self.schedules.iter().map(|(name, cursor)| (name.clone(), *cursor)).collect();
+        DurableState {
+            records,
+            counters: *counters,
+            paused: *paused,
+            paused_groups,
+            schedules,
+            epoch: *epoch,
+            downtimes,
+        }
     }
 }
 

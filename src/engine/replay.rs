@@ -14,6 +14,7 @@ use super::ids::Seq;
 use super::key::Key;
 use super::metrics::{FactCounters, Histograms, Metrics, Tallies};
 use super::runs::Runs;
+use super::schedule::{ScheduleCursor, ScheduleName};
 use super::shard::{Shard, ShardCount};
 use super::state::{EngineState, ReplayError};
 use super::store::{List, LiveState, Slot, Store};
@@ -56,6 +57,8 @@ pub struct DurableState {
     pub paused: bool,
     /// The groups that are paused, in the order of their names.
     pub paused_groups: Vec<GroupName>,
+    /// The schedules with their cursors, in the order of their names.
+    pub schedules: Vec<(ScheduleName, ScheduleCursor)>,
     /// The last epoch.
     pub epoch: Epoch,
     /// The times that do not count toward the retention of records that have outlived them.

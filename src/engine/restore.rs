@@ -7,6 +7,7 @@ use super::event::{Event, GroupName};
 use super::ids::Epoch;
 use super::metrics::FactCounters;
 use super::replay::Replay;
+use super::schedule::{ScheduleCursor, ScheduleName};
 use super::state::{EngineState, ReplayError};
 use super::store::{ActiveRun, LiveState, Location, Tombstone, TombstoneKind};
 use super::time::Timestamp;
@@ -62,6 +63,11 @@ impl Replay {
     /// The groups that are paused, in the order of their names.
     pub fn paused_groups(&self) -> impl Iterator<Item = &GroupName> {
         self.state.paused_groups.iter()
+    }
+
+    /// The schedules with their cursors, in the order of their names.
+    pub fn schedules(&self) -> impl Iterator<Item = (&ScheduleName, ScheduleCursor)> {
+        self.state.schedules.iter().map(|(name, cursor)| (name, *cursor))
     }
 
     /// Records so far.
@@ -180,6 +186,11 @@ impl SnapshotLoader {
     /// Takes in the next paused group, in the order in which [`Replay::paused_groups`] gave them.
     pub fn put_paused_group(&mut self, group: GroupName) {
         self.replay.state.pause_group(group, true);
+    }
+
+    /// Takes in the next schedule, in the order in which [`Replay::schedules`] gave them.
+    pub fn put_schedule(&mut self, schedule: ScheduleName, cursor: ScheduleCursor) {
+        self.replay.state.set_cursor(schedule, Some(cursor));
     }
 
     /// The replay with this summary, when the records agree with it.

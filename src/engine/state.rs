@@ -3,7 +3,7 @@
 //! A command that decides a fact and a replay that reads it back call the same method here, so
 //! the state that facts rebuild is the state that commands made.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
@@ -15,6 +15,7 @@ use super::fact::{AfterRun, AttemptEnd, Change, Charge, Fact};
 use super::ids::{Epoch, RunId, Seq};
 use super::key::Key;
 use super::metrics::FactCounters;
+use super::schedule::{ScheduleCursor, ScheduleName};
 use super::store::{ActiveRun, LiveState, Location, Slot, Store, TombstoneKind};
 use super::thresholds::Thresholds;
 use super::time::Timestamp;
@@ -27,6 +28,7 @@ pub(super) struct EngineState {
     pub(super) counters: FactCounters,
     pub(super) paused: bool,
     pub(super) paused_groups: BTreeSet<GroupName>,
+    pub(super) schedules: BTreeMap<ScheduleName, ScheduleCursor>,
     pub(super) epoch: Epoch,
     pub(super) downtimes: DowntimeLog,
     /// The time at which the first of the terminal records ended that belong to this state and are not here.
@@ -54,10 +56,10 @@ pub struct ReplayError {
 
 impl EngineState {
     pub(super) fn new(config: &Config) -> Self {
-        let (counters, paused, paused_groups, epoch, downtimes, ended_elsewhere) = Default::default();
+        let (counters, paused, paused_groups, schedules, epoch, downtimes, ended_elsewhere) = Default::default();
         let thresholds = config.thresholds;
         let store = Store::new(config.seed(), &thresholds);
-        Self { store, counters, paused, paused_groups, epoch, downtimes, ended_elsewhere, thresholds }
+        Self { store, counters, paused, paused_groups, schedules, epoch, downtimes, ended_elsewhere, thresholds }
     }
 
     /// Applies a fact that was decided before. `last` is the time of the one before it.
@@ -79,6 +81,7 @@ impl EngineState {
             Change::Resumed => self.pause(false),
             Change::Epoch(epoch) => self.open(at, last, *epoch),
             Change::GroupPaused { group, paused } => self.pause_group(group.clone(), *paused),
+            Change::Scheduled { schedule, cursor } => self.replay_scheduled(at, schedule, *cursor)?,
         }
         Ok(())
     }
@@ -153,6 +156,29 @@ impl EngineState {
             true => drop(self.paused_groups.insert(group)),
             false => drop(self.paused_groups.remove(&group)),
         }
+    }
+
+    pub(super) fn set_cursor(&mut self, schedule: ScheduleName, cursor: Option<ScheduleCursor>) {
+        match cursor {
+            Some(cursor) => drop(self.schedules.insert(schedule, cursor)),
+            None => drop(self.schedules.remove(&schedule)),
+        }
+    }
+
+    fn replay_scheduled(
+        &mut self,
+        at: Timestamp,
+        schedule: &ScheduleName,
+        cursor: Option<ScheduleCursor>,
+    ) -> Result<(), ReplayError> {
+        let before = self.schedules.get(schedule);
+        if let (Some(before), Some(after)) = (before, cursor)
+            && after.decided <= before.decided
+        {
+            return Err(ReplayError::new(at, "decided twice", &schedule.key(after.decided)));
+        }
+        self.set_cursor(schedule.clone(), cursor);
+        Ok(())
     }
 
     fn replay_accepted(&mut self, at: Timestamp, event: &Event) -> Result<(), ReplayError> {

@@ -5,7 +5,7 @@ use std::string::{String, ToString as _};
 use serde_json::{Map, Value, json};
 
 use crate::engine::facts::{AfterRun, Change, Fact};
-use crate::engine::{ErrorText, Event, Key};
+use crate::engine::{ErrorText, Event, Key, ScheduleCursor};
 use crate::node::Notice;
 use crate::texts::rfc3339::Rfc3339;
 
@@ -55,6 +55,12 @@ fn change(change: &Change) -> (&'static str, Map<String, Value>) {
         Change::GroupPaused { group, paused } => {
             let name = if *paused { "group_paused" } else { "group_resumed" };
             (name, with(Map::new(), [("group", json!(group.as_str()))]))
+        }
+        Change::Scheduled { schedule, cursor } => {
+            let cursor = cursor.map(|ScheduleCursor { decided, accepted }| {
+                json!({ "decided": Rfc3339(decided), "accepted": accepted.map(Rfc3339) })
+            });
+            ("scheduled", with(Map::new(), [("schedule", json!(schedule.as_str())), ("cursor", json!(cursor))]))
         }
         Change::Epoch(epoch) => ("opened", with(Map::new(), [("epoch", json!(epoch.number()))])),
     }

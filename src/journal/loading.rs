@@ -167,7 +167,7 @@ pub(super) fn decode_part(
         let (item, rest) = records::decode(body).map_err(|error| parts.unknown(&error))?;
         match &item {
             SnapshotItem::Record(_) => parts.count()?,
-            SnapshotItem::Downtime(_) | SnapshotItem::PausedGroup(_) => {}
+            SnapshotItem::Downtime(_) | SnapshotItem::PausedGroup(_) | SnapshotItem::Schedule(..) => {}
             SnapshotItem::Summary(summary) => parts.end(*summary)?,
         }
         visit(item)?;
@@ -191,6 +191,10 @@ pub(super) fn restore(
         }
         SnapshotItem::PausedGroup(group) => {
             loader.put_paused_group(group);
+            Ok(())
+        }
+        SnapshotItem::Schedule(schedule, cursor) => {
+            loader.put_schedule(schedule, cursor);
             Ok(())
         }
         // It was taken when the part was decoded.

@@ -182,6 +182,7 @@ impl CopyingRecords {
                 Outline::Summary(summary) => source.parts.end(summary)?,
                 Outline::Downtime(downtime) => self.loader.put_downtime(downtime),
                 Outline::PausedGroup(group) => self.loader.put_paused_group(group),
+                Outline::Schedule(schedule, cursor) => self.loader.put_schedule(schedule, cursor),
                 Outline::Record(record) => {
                     source.parts.count()?;
                     source.all.count(record.processing);
@@ -217,7 +218,13 @@ fn load(item: &[u8], parts: &SnapshotParts, loader: &mut SnapshotLoader) -> Resu
     match records::decode(item).map_err(|error| parts.unknown(&error))? {
         (SnapshotItem::Record(kept), _) => Ok(loader.put(kept).map_err(|error| parts.damaged(&error))?),
         // Only records are loaded; the other items were handled by the caller.
-        (SnapshotItem::Downtime(_) | SnapshotItem::PausedGroup(_) | SnapshotItem::Summary(_), _) => Ok(()),
+        (
+            SnapshotItem::Downtime(_)
+            | SnapshotItem::PausedGroup(_)
+            | SnapshotItem::Schedule(..)
+            | SnapshotItem::Summary(_),
+            _,
+        ) => Ok(()),
     }
 }
 
@@ -285,6 +292,9 @@ impl Writing {
             written.check(&summary, out.position().next)?;
             out.add_with(|body| replay.downtimes().for_each(|downtime| records::encode_downtime(downtime, body)));
             out.add_with(|body| replay.paused_groups().for_each(|group| records::encode_paused_group(group, body)));
+            out.add_with(|body| {
+                replay.schedules().for_each(|(name, cursor)| records::encode_schedule(name, cursor, body));
+            });
             out.add_with(|body| records::encode_summary(&summary, written.records, body));
         }
         out.put(journal, reserve, last)?;

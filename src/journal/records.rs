@@ -1,7 +1,7 @@
 //! The encoding of records in snapshots.
 //!
-//! A snapshot consists of items, each on its own, in `postcard`'s encoding: records, downtimes and paused groups, and at
-//! last a summary. One of format 1 begins with a summary of its own shape instead.
+//! A snapshot consists of items, each on its own, in `postcard`'s encoding: records, downtimes, paused groups and
+//! schedules, and at last a summary. One of format 1 begins with a summary of its own shape instead.
 
 use core::time::Duration;
 use std::boxed::Box;
@@ -10,12 +10,12 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::summary::{CountedSummary, WireSummary, decode_first_summary};
-use super::wire::{WireCharge, WireEnd, WireRun, put, take};
+use super::wire::{WireCharge, WireCursor, WireEnd, WireRun, put, take};
 use super::wire_digest::WireAlgorithm;
 use super::wire_event::{KeyHash, WireError, WireEvent, WireKey, WireOptions};
 use crate::engine::{
-    Attributes, Digest, ErrorText, Event, GroupName, NotBefore, PastAttempt, RecordView, RunView, Seq, Status,
-    Timestamp,
+    Attributes, Digest, ErrorText, Event, GroupName, NotBefore, PastAttempt, RecordView, RunView, ScheduleCursor,
+    ScheduleName, Seq, Status, Timestamp,
     facts::{Charge, Downtime, SnapshotRecord, SnapshotSummary},
 };
 
@@ -26,6 +26,7 @@ pub(super) enum SnapshotItem {
     Record(SnapshotRecord),
     Downtime(Downtime),
     PausedGroup(GroupName),
+    Schedule(ScheduleName, ScheduleCursor),
     /// The last item.
     Summary(CountedSummary),
 }
@@ -36,6 +37,7 @@ pub(super) enum Outline {
     Record(RecordOutline),
     Downtime(Downtime),
     PausedGroup(GroupName),
+    Schedule(ScheduleName, ScheduleCursor),
     Summary(CountedSummary),
 }
 
@@ -62,6 +64,8 @@ enum WireItem<'a> {
     Numbered(u64, #[serde(borrow)] WireEvent<'a>, #[serde(borrow)] WireOptions<'a>, #[serde(borrow)] WireLife<'a>),
     /// A group that is paused.
     PausedGroup(&'a str),
+    /// A schedule, and how far it is.
+    Schedule(&'a str, WireCursor),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -119,6 +123,11 @@ pub(super) fn encode_paused_group(group: &GroupName, out: &mut Vec<u8>) {
     put(&WireItem::PausedGroup(group.as_str()), out);
 }
 
+/// Appends how far a schedule is.
+pub(super) fn encode_schedule(schedule: &ScheduleName, cursor: ScheduleCursor, out: &mut Vec<u8>) {
+    put(&WireItem::Schedule(schedule.as_str(), WireCursor::of(cursor)), out);
+}
+
 const fn downtime(until: u64, lasted: u64) -> Downtime {
     Downtime { until: Timestamp::from_micros(until), lasted: Duration::from_micros(lasted) }
 }
@@ -146,6 +155,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(SnapshotItem, &[u8]), WireError> {
         WireItem::Summary(summary) => Ok((SnapshotItem::Summary(summary.into_counted()?), rest)),
         WireItem::Downtime(until, lasted) => Ok((SnapshotItem::Downtime(downtime(until, lasted)), rest)),
         WireItem::PausedGroup(group) => Ok((SnapshotItem::PausedGroup(GroupName::new(group)?), rest)),
+        WireItem::Schedule(name, cursor) => {
+            Ok((SnapshotItem::Schedule(ScheduleName::new(name)?, cursor.into_cursor()), rest))
+        }
         WireItem::Over(stone) => {
             Ok((SnapshotItem::Record(SnapshotRecord { record: stone.into_record()?, event: None }), rest))
         }
@@ -206,6 +218,9 @@ pub(super) fn outline(bytes: &[u8]) -> Result<(Outline, &[u8]), WireError> {
         WireItem::Summary(summary) => Ok((Outline::Summary(summary.into_counted()?), rest)),
         WireItem::Downtime(until, lasted) => Ok((Outline::Downtime(downtime(until, lasted)), rest)),
         WireItem::PausedGroup(group) => Ok((Outline::PausedGroup(GroupName::new(group)?), rest)),
+        WireItem::Schedule(name, cursor) => {
+            Ok((Outline::Schedule(ScheduleName::new(name)?, cursor.into_cursor()), rest))
+        }
         WireItem::Over(stone) => {
             let (key, processing, ended) = (stone.key.hash(), false, at(stone.terminal_at));
             Ok((Outline::Record(RecordOutline { key, processing, ended }), rest))

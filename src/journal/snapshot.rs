@@ -290,7 +290,7 @@ fn read_back(
         let (outline, rest) = records::outline(items).map_err(|error| parts.unknown(&error))?;
         match outline {
             Outline::Record(_) => parts.count()?,
-            Outline::Downtime(_) | Outline::PausedGroup(_) => {}
+            Outline::Downtime(_) | Outline::PausedGroup(_) | Outline::Schedule(..) => {}
             Outline::Summary(summary) => parts.end(summary)?,
         }
         items = rest;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use super::wire_event::WireError;
 use super::wire_event::{KeyHash, Several, WireEvent, WireKey, WireOptions};
 use crate::engine::{
-    Epoch, ErrorText, GroupName, RunId, Timestamp,
+    Epoch, ErrorText, GroupName, RunId, ScheduleCursor, ScheduleName, Timestamp,
     facts::{AfterRun, AttemptEnd, Change, Charge, Fact},
 };
 
@@ -52,7 +52,11 @@ pub(super) fn keys(mut bytes: &[u8], visit: &mut dyn FnMut(KeyHash)) -> Result<(
             | WireChange::Discarded(key)
             | WireChange::Forgotten(key) => visit(key.hash()),
             WireChange::ForgottenMany(keys) => keys.0.iter().for_each(|key| visit(key.hash())),
-            WireChange::Paused | WireChange::Resumed | WireChange::Epoch(_) | WireChange::GroupPaused(..) => {}
+            WireChange::Paused
+            | WireChange::Resumed
+            | WireChange::Epoch(_)
+            | WireChange::GroupPaused(..)
+            | WireChange::Scheduled(..) => {}
         }
     }
     Ok(())
@@ -92,7 +96,12 @@ enum WireChange<'a> {
     ForgottenMany(Several<WireKey<'a>>),
     AcceptedWith(WireEvent<'a>, #[serde(borrow)] WireOptions<'a>),
     GroupPaused(&'a str, bool),
+    Scheduled(&'a str, Option<WireCursor>),
 }
+
+/// The last instant that was decided, and the last one whose event was accepted.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct WireCursor(u64, Option<u64>);
 
 /// An epoch and a number.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -148,6 +157,7 @@ impl<'a> WireChange<'a> {
             Change::Resumed => Self::Resumed,
             Change::Epoch(epoch) => Self::Epoch(epoch.number()),
             Change::GroupPaused { group, paused } => Self::GroupPaused(group.as_str(), *paused),
+            Change::Scheduled { schedule, cursor } => Self::Scheduled(schedule.as_str(), cursor.map(WireCursor::of)),
         }
     }
 
@@ -174,7 +184,23 @@ impl<'a> WireChange<'a> {
             Self::Resumed => Change::Resumed,
             Self::Epoch(number) => Change::Epoch(Epoch::new(number)),
             Self::GroupPaused(group, paused) => Change::GroupPaused { group: GroupName::new(group)?, paused },
+            Self::Scheduled(schedule, cursor) => Change::Scheduled {
+                schedule: ScheduleName::new(schedule)?,
+                cursor: cursor.map(WireCursor::into_cursor),
+            },
         })
+    }
+}
+
+impl WireCursor {
+    pub(super) fn of(cursor: ScheduleCursor) -> Self {
+        Self(cursor.decided.as_micros(), cursor.accepted.map(Timestamp::as_micros))
+    }
+
+    pub(super) fn into_cursor(self) -> ScheduleCursor {
+        let Self(decided, accepted) = self;
+        let time = Timestamp::from_micros;
+        ScheduleCursor { decided: time(decided), accepted: accepted.map(time) }
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use super::wire_digest::WireDigest;
-use crate::engine::{Event, InvalidEvent, InvalidKey, Key, NotBefore, Timestamp};
+use crate::engine::{Event, InvalidEvent, InvalidKey, InvalidScheduleName, Key, NotBefore, Timestamp};
 
 /// The reason why bytes are not facts or records that this program knows, though their checksum says that they are
 /// what was written: a newer program wrote them.
@@ -31,6 +31,9 @@ pub enum WireError {
     /// The bytes have an invalid event.
     #[error(transparent)]
     Event(#[from] InvalidEvent),
+    /// The bytes have an invalid name of a schedule.
+    #[error(transparent)]
+    Schedule(#[from] InvalidScheduleName),
 }
 
 /// A hash that no two keys share.

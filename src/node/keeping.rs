@@ -168,6 +168,7 @@ impl Node {
         self.pending.edit().wake_everyone();
         // A shutdown that was asked for while there was no engine applies to this one.
         self.end_engine(now);
+        self.begin_schedules(now);
         Ok(before)
     }
 

@@ -7,6 +7,7 @@
 //! | `dispatch`, `asked_runs` | the start and the settlement of runs; runs that start only when they are asked for |
 //! | `keeping` | the jobs of the journal's writer, and their results |
 //! | `ending`, `ticking`, `supervision` | shutdown; deadlines; tasks that are started again when they die |
+//! | `schedule`, `schedules` | events at the instants of calendars |
 //! | `reads`, `health`, `total` | records with their durability; numbers and readiness, of one node and of several |
 //! | `groups`, `commits`, `horizon` | group commit: facts that wait, the journal's condition, the progress of durability |
 //! | `pace`, `batch` | the number of runs that a task gets at once, and these runs |
@@ -37,6 +38,8 @@ mod operate;
 mod pace;
 mod readers;
 mod reads;
+mod schedule;
+mod schedules;
 mod shutdown;
 #[cfg(feature = "sim")]
 mod sim;
@@ -68,6 +71,7 @@ pub use operate::{DiscardError, PauseError, RedriveError};
 pub use pace::Lead;
 pub use readers::{Notice, Reading};
 pub use reads::{Observed, ShownWhen};
+pub use schedule::{Calendar, InvalidSchedules, Missed, Schedule};
 pub use shutdown::ShutdownReport;
 pub use supervised::SupervisedTask;
 pub use ticking::Tick;
@@ -86,6 +90,7 @@ use channel::TicketChannel;
 use commits::PendingCommits;
 use pace::Pace;
 use readers::Readers;
+use schedule::Schedules;
 use shutdown::Shutdown;
 use supervised::Supervised;
 use watches::Watches;
@@ -114,7 +119,7 @@ use writer::WriterState;
 ///    [`refused`](Self::refused), [`journal_failed`](Self::journal_failed), [`maintained`](Self::maintained),
 ///    [`measured`](Self::measured), [`journal_opened`](Self::journal_opened),
 ///    [`journal_not_opened`](Self::journal_not_opened), [`journal_closed`](Self::journal_closed).
-/// 4. **Time passes.** [`tick`](Self::tick) and, once a shutdown was asked for, [`see_to_end`](Self::see_to_end)
+/// 4. **Time passes.** [`set_schedules`](Self::set_schedules), if there are any; [`tick`](Self::tick) and, once a shutdown was asked for, [`see_to_end`](Self::see_to_end)
 ///    say when to call them again. With no task left to wait for, [`end_at_once`](Self::end_at_once).
 /// 5. **Something dies.** [`part_died`](Self::part_died), then [`part_restarted`](Self::part_restarted) or
 ///    [`part_ended`](Self::part_ended); [`break_down`](Self::break_down).
@@ -159,6 +164,8 @@ pub struct Node {
     queue: CapacityQueue,
     watches: Watches,
     readers: Readers,
+    /// Absent until they are set: then what is known of them stays.
+    schedules: Option<Schedules>,
     /// True if a caller waits until no event is pending.
     idle_awaited: bool,
     dispatcher: Supervised,
@@ -208,6 +215,7 @@ impl Node {
             queue: CapacityQueue::default(),
             watches: Watches::default(),
             readers: Readers::default(),
+            schedules: None,
             idle_awaited: false,
             dispatcher: Supervised::default(),
             sweeper: Supervised::default(),

@@ -3,11 +3,22 @@
 use core::mem;
 
 use super::Node;
-use crate::engine::{Answer, Command, Deadline, Phase, Swept, Timestamp};
+use crate::engine::{Answer, Command, Deadline, Phase, ScheduleName, Swept, Timestamp};
 
 /// The result of a tick.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tick {
+    /// An instant of a schedule had come, and this became of it. Tick again at once.
+    Scheduled {
+        /// The schedule.
+        schedule: ScheduleName,
+        /// The instant.
+        nominal: Timestamp,
+        /// The result of the engine, or of the journal.
+        answer: Answer,
+    },
+    /// A wake-up in vain. Tick again at once.
+    Again,
     /// A sweep was due, with this result. Tick again at once: one sweep may leave some work.
     Swept(Deadline, Swept),
     /// No deadline has passed. Tick again at this time, or when woken.
@@ -32,6 +43,9 @@ impl Node {
             None if self.engine.phase() == Phase::Stopped => return Tick::End,
             None => {}
         }
+        if let Some(tick) = self.run_schedule(now) {
+            return tick;
+        }
         let Some(deadline) = self.arm(now) else { return Tick::Until(self.armed_at()) };
         let Answer::Swept(swept) = self.execute(now, Command::Sweep) else { return Tick::Until(self.armed_at()) };
         self.judge_marker(now, &swept);
@@ -55,10 +69,11 @@ impl Node {
         due
     }
 
-    /// Returns the next deadline of the engine, or of results that wait for the journal.
+    /// Returns the next deadline of the engine, of results that wait for the journal, or of a schedule.
     fn next_wakeup(&self, now: Timestamp) -> Timestamp {
         let deadline = self.engine.next_deadline().map(|deadline| deadline.at);
-        deadline.into_iter().chain(self.commits.next_overdue(now)).min().unwrap_or(Timestamp::MAX)
+        let others = self.commits.next_overdue(now).into_iter().chain(self.next_instant());
+        deadline.into_iter().chain(others).min().unwrap_or(Timestamp::MAX)
     }
 
     fn armed_at(&self) -> Option<Timestamp> {

@@ -84,7 +84,8 @@ fn ended(fact: &Fact) -> Option<&Key> {
         | Change::Paused
         | Change::Resumed
         | Change::Epoch(_)
-        | Change::GroupPaused { .. } => None,
+        | Change::GroupPaused { .. }
+        | Change::Scheduled { .. } => None,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::engine::{Config, InvalidConfig, InvalidPolicy, InvalidShardCount, Sha
 use crate::engine::{Key, Shard};
 #[cfg(feature = "durable")]
 use crate::journal::{JournalStore, OpenError, RecoveryProgress, WriteError};
-use crate::node::HookSet;
+use crate::node::{HookSet, InvalidSchedules, Schedule};
 
 /// Sets up an [`Eventful`].
 ///
@@ -47,6 +47,7 @@ pub struct Builder {
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) submit_timeout: Duration,
     pub(super) is_idle: bool,
+    pub(super) schedules: Option<Vec<Schedule>>,
     pub(super) probe: HookSet,
     #[cfg(feature = "durable")]
     pub(super) journal: Option<(StoreSource, Durability)>,
@@ -123,6 +124,12 @@ pub enum StartError {
     #[cfg(feature = "durable")]
     #[error("on_recovery is set, and there is no journal: set one with Builder::journal, or leave on_recovery out")]
     NoJournal,
+    /// The schedules contradict each other or the configuration.
+    #[error(transparent)]
+    InvalidSchedules(#[from] InvalidSchedules),
+    /// Schedules were given for several shards.
+    #[error("schedules are those of one engine, and there are {0} shards: start with one shard")]
+    SchedulesOfShards(ShardCount),
     /// The operating system gave no seed.
     #[error("the operating system gave no random seed ({0}): set one with Builder::seed")]
     Seed(String),
@@ -139,6 +146,7 @@ impl Builder {
             clock: None,
             submit_timeout: Duration::from_secs(5),
             is_idle: false,
+            schedules: None,
             probe: HookSet::default(),
             #[cfg(feature = "durable")]
             journal: None,
@@ -221,6 +229,17 @@ impl Builder {
     #[must_use]
     pub fn submit_timeout(mut self, timeout: Duration) -> Self {
         self.submit_timeout = timeout;
+        self
+    }
+
+    /// Accepts events at the instants of these schedules, in the place of those of an earlier call. What is known of others is
+    /// forgotten; without a call it stays, and no schedule runs.
+    ///
+    /// With a journal each continues where it was: an instant that was missed is made up for as [`Schedule::missed`] says,
+    /// and none is taken twice. The schedules are those of one engine, with one shard.
+    #[must_use]
+    pub fn schedules(mut self, schedules: Vec<Schedule>) -> Self {
+        self.schedules = Some(schedules);
         self
     }
 

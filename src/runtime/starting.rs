@@ -29,12 +29,12 @@ use super::timeline::Timeline;
 use super::worker::WorkerPool;
 #[cfg(feature = "durable")]
 use super::writer::{JournalSource, JournalWriter};
-use crate::engine::{Config, Engine, InvalidConfig, Output, ShardCount};
+use crate::engine::{Config, Engine, InvalidConfig, Output, ShardCount, Timestamp};
 #[cfg(feature = "durable")]
 use crate::journal::FreeSpace;
 #[cfg(feature = "durable")]
 use crate::node::OpenedEngine;
-use crate::node::{Node, SupervisedTask};
+use crate::node::{Node, Schedule, SupervisedTask};
 use crate::sync::Handle;
 
 /// The configuration of all shards together, and the part of each.
@@ -79,6 +79,12 @@ impl Builder {
         if handler.waits_to_be_asked() && plan.parts.len() > 1 {
             return Err(StartError::AskedOfShards(count));
         }
+        if let Some(schedules) = &self.schedules {
+            Schedule::validate_all(schedules, &plan.config)?;
+            if !schedules.is_empty() && plan.parts.len() > 1 {
+                return Err(StartError::SchedulesOfShards(count));
+            }
+        }
         // An option that needs another one is refused, because a progress that is never reported would look like a
         // hang.
         #[cfg(feature = "durable")]
@@ -97,7 +103,7 @@ impl Builder {
             let engine = Engine::new(part, now, &mut out)?;
             engines.push(self.share(
                 &runtime,
-                Node::in_memory(now, engine, out),
+                self.scheduled(now, Node::in_memory(now, engine, out)),
                 (count, clock),
                 JournalParts::default(),
             ));
@@ -182,7 +188,7 @@ impl Builder {
         let engine = replay.open(now, &mut out);
         let (FreeSpace(room_bytes), frames) = (log.room(), log.next().previous().number());
         let opened = OpenedEngine { engine, out, room_bytes, frames };
-        let node = Node::with_journal(now, opened, durability.limits());
+        let node = self.scheduled(now, Node::with_journal(now, opened, durability.limits()));
         let driver = WriterDriver::new(store.blocks());
         let syncs_starts = durability.starts == StartDurability::Synced;
         let journal = JournalParts { notify: Some(driver.notify()), has_thread: store.blocks(), syncs_starts };
@@ -197,6 +203,15 @@ impl Builder {
 
     fn take_clock(&mut self) -> Timeline {
         Timeline::new(self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::new())))
+    }
+
+    /// Returns the node of a shard with the schedules, which are those of one shard alone.
+    fn scheduled(&self, now: Timestamp, mut node: Node) -> Node {
+        if let Some(schedules) = &self.schedules {
+            // A node that was opened just now is available.
+            let _ = node.set_schedules(now, schedules.clone());
+        }
+        node
     }
 
     fn share(

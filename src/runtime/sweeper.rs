@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::points::pass;
 use super::shared::Shared;
 use super::supervisor::{Exit, give_way};
-use crate::engine::Timestamp;
+use crate::engine::{Answer, Rfc3339, ScheduleName, Timestamp};
 use crate::node::{Point, Tick};
 
 /// Sweeps until the engine has stopped.
@@ -18,9 +18,25 @@ pub(super) async fn sweep(shared: Arc<Shared>) -> Exit {
                 // What a sweep left is done at once, but other tasks come first.
                 give_way().await;
             }
+            Tick::Scheduled { schedule, nominal, answer } => {
+                note(&schedule, nominal, &answer);
+                give_way().await;
+            }
+            Tick::Again => give_way().await,
             Tick::Until(at) => sleep(&shared, at).await,
             Tick::End => return Exit::Done,
         }
+    }
+}
+
+fn note(schedule: &ScheduleName, nominal: Timestamp, answer: &Answer) {
+    let nominal = Rfc3339(nominal);
+    if let Answer::Refused(refusal) = answer {
+        tracing::warn!(%schedule, %nominal, ?refusal, "no room for a scheduled event yet");
+    } else if *answer == Answer::Noted {
+        tracing::info!(%schedule, %nominal, "passed over a scheduled event");
+    } else {
+        tracing::debug!(%schedule, %nominal, ?answer, "scheduled");
     }
 }
 

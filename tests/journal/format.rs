@@ -8,7 +8,8 @@ use eventful::journal::{JournalStore as _, MemoryStore, OpenError, Owner, Sequen
 use eventful::{
     Config, Event, Key, Status, Timestamp,
     engine::{
-        Answer, Command, Effect, Engine, Epoch, ErrorText, GroupName, Outcome, Output, RunId,
+        Answer, Command, Effect, Engine, Epoch, ErrorText, GroupName, Outcome, Output, RunId, ScheduleCursor,
+        ScheduleName,
         facts::{AfterRun, AttemptEnd, Change, Charge, DurableState, Fact, Replay},
     },
 };
@@ -122,6 +123,14 @@ fn event_that_starts_later_is_written_as_it_was() {
 fn groups_and_their_pauses_are_written_as_they_were() {
     let golden = include_str!("golden/version-1-groups.hex");
     let facts = &facts_with_groups()[facts_of_each_record().len()..];
+    assert_eq!(hex(&frame_of(facts)), golden, "a change of the format needs a version of its own");
+    assert_eq!(read_all(frame::decode(&unhex(golden)).expect("a frame").body), facts);
+}
+
+#[test]
+fn schedules_are_written_as_they_were() {
+    let golden = include_str!("golden/version-1-schedules.hex");
+    let facts = &facts_with_schedules()[facts_of_each_record().len()..];
     assert_eq!(hex(&frame_of(facts)), golden, "a change of the format needs a version of its own");
     assert_eq!(read_all(frame::decode(&unhex(golden)).expect("a frame").body), facts);
 }
@@ -285,6 +294,27 @@ fn facts_with_groups() -> Vec<Fact> {
     facts
 }
 
+/// The same, and schedules: of one an event was accepted, of another nothing yet, and a third was removed.
+fn facts_with_schedules() -> Vec<Fact> {
+    let mut facts = facts_of_each_record();
+    let at = Timestamp::from_micros(1_700_000_000_001_000);
+    let name = |text| ScheduleName::new(text).expect("a short name");
+    let cursor = |accepted: Option<Timestamp>| {
+        Some(ScheduleCursor { decided: accepted.unwrap_or(Timestamp::from_micros(1_700_000_000_000_000)), accepted })
+    };
+    let event = Event::new(name("nightly").key(at), "report");
+    let changes = [
+        Change::Scheduled { schedule: name("nightly"), cursor: cursor(None) },
+        Change::Scheduled { schedule: name("hourly"), cursor: cursor(None) },
+        Change::Scheduled { schedule: name("gone"), cursor: cursor(None) },
+        Change::Accepted(event),
+        Change::Scheduled { schedule: name("nightly"), cursor: cursor(Some(at)) },
+        Change::Scheduled { schedule: name("gone"), cursor: None },
+    ];
+    facts.extend(changes.map(|change| Fact { at, change }));
+    facts
+}
+
 /// The one part of a snapshot of them.
 fn snapshot_of(facts: &[Fact]) -> Vec<u8> {
     let mut store = MemoryStore::new();
@@ -373,6 +403,16 @@ fn snapshot_with_groups_is_what_it_was() {
     let loaded = load(&unhex(golden)).map(|loaded| loaded.state()).expect("a sound snapshot");
     assert_eq!(loaded, replay_of(&facts).state());
     assert_eq!(loaded.paused_groups.len(), 1);
+}
+
+#[test]
+fn snapshot_with_schedules_is_what_it_was() {
+    let golden = include_str!("golden/snapshot-2-schedules.hex");
+    let facts = facts_with_schedules();
+    assert_eq!(hex(&snapshot_of(&facts)), golden, "a change of the format needs a version of its own");
+    let loaded = load(&unhex(golden)).map(|loaded| loaded.state()).expect("a sound snapshot");
+    assert_eq!(loaded, replay_of(&facts).state());
+    assert_eq!(loaded.schedules.len(), 2);
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Imports go one way: `bin → http → broker → runtime → sync → node → journal → engine`.
+//! Imports go one way: `bin → http → broker → runtime → sync → calendar → node → journal → engine`.
 
 use super::source::{SourceFile, find_words};
 
-const LAYERS: [&str; 8] = ["engine", "journal", "node", "sync", "runtime", "broker", "http", "bin"];
+const LAYERS: [&str; 9] = ["engine", "journal", "node", "calendar", "sync", "runtime", "broker", "http", "bin"];
 
 /// The first layer that may name what the root of the crate publishes.
-const FRONT: usize = 5;
+const FRONT: usize = 6;
 
 /// Paths from a layer to one above it, or around the layers through the re-exports of the root.
 pub(crate) fn point_backward(source: &SourceFile) -> Vec<String> {

@@ -146,7 +146,7 @@ impl EngineHost {
     fn tick(&mut self, now: u64) {
         self.tick_at = loop {
             match self.node.tick(time(now)) {
-                Tick::Swept(..) => {}
+                Tick::Scheduled { .. } | Tick::Again | Tick::Swept(..) => {}
                 // A time that has come is due with the next step, and not with this one again.
                 Tick::Until(at) => break at.filter(|at| *at < Timestamp::MAX).map(|at| micros(at).max(now + 1)),
                 Tick::End => {

@@ -268,6 +268,7 @@ impl RunNotes {
             | Change::Paused
             | Change::Resumed
             | Change::GroupPaused { .. }
+            | Change::Scheduled { .. }
             | Change::Epoch(_) => {}
         }
     }
@@ -312,8 +313,8 @@ fn steps(change: &Change) -> Vec<NetworkStep<'static>> {
         Change::Forgotten(keys) => return keys.iter().map(|key| NetworkStep::Forgotten { key: number(key) }).collect(),
         Change::Paused => NetworkStep::Paused,
         Change::Resumed => NetworkStep::Resumed,
-        // No step of this tier pauses a group.
-        Change::GroupPaused { .. } => return Vec::new(),
+        // No step of this tier pauses a group or has a schedule.
+        Change::GroupPaused { .. } | Change::Scheduled { .. } => return Vec::new(),
         Change::Epoch(_) => NetworkStep::Reopened,
     };
     vec![step]

@@ -40,6 +40,7 @@ impl Durations {
             | Change::Paused
             | Change::Resumed
             | Change::GroupPaused { .. }
+            | Change::Scheduled { .. }
             | Change::Epoch(_) => return,
         };
         let Some(record) = key_table.number(key).and_then(|event| expected.record(event)) else { return };

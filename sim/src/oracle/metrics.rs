@@ -85,6 +85,7 @@ impl CountedMetrics {
                 | Change::Paused
                 | Change::Resumed
                 | Change::GroupPaused { .. }
+                | Change::Scheduled { .. }
                 | Change::Epoch(_) => {}
             }
         }

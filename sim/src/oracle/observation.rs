@@ -70,6 +70,8 @@ pub enum CommandSummary {
     PauseGroup {
         paused: bool,
     },
+    SetSchedules,
+    Tick,
     HoldExpiry,
     ReleaseExpiry,
     Shutdown,
@@ -132,6 +134,8 @@ impl CommandSummary {
             Command::Pause => Self::Pause,
             Command::Resume => Self::Resume,
             Command::PauseGroup { paused, .. } => Self::PauseGroup { paused: *paused },
+            Command::SetSchedules(_) => Self::SetSchedules,
+            Command::Tick(_) => Self::Tick,
             Command::HoldExpiry => Self::HoldExpiry,
             Command::ReleaseExpiry => Self::ReleaseExpiry,
             Command::Shutdown => Self::Shutdown,

@@ -82,7 +82,8 @@ impl ExpectedLine {
             | Change::Paused
             | Change::Resumed
             | Change::Epoch(_)
-            | Change::GroupPaused { .. } => {}
+            | Change::GroupPaused { .. }
+            | Change::Scheduled { .. } => {}
         }
         Ok(())
     }

@@ -90,6 +90,7 @@ fn same<T: PartialEq + Debug + ?Sized>(
 const fn promise(seen: &Observation<'_>) -> u8 {
     match seen.said {
         CommandSummary::Submit { .. } if !matches!(seen.answer, Answer::Refused(_)) => 2,
+        CommandSummary::SetSchedules | CommandSummary::Tick => 2,
         CommandSummary::Submit { .. }
         | CommandSummary::Reject(_)
         | CommandSummary::HoldExpiry

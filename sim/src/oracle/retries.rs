@@ -48,6 +48,8 @@ fn cause(expected: &ReferenceState, seen: &Observation<'_>) -> Cause {
         | CommandSummary::Pause
         | CommandSummary::PauseGroup { .. }
         | CommandSummary::Resume
+        | CommandSummary::SetSchedules
+        | CommandSummary::Tick
         | CommandSummary::HoldExpiry
         | CommandSummary::ReleaseExpiry
         | CommandSummary::Shutdown => Cause::TimedOut,

@@ -124,6 +124,7 @@ fn judge_abort(expected: &ReferenceState, seen: &Observation<'_>, change: &Chang
         | Change::Paused
         | Change::Resumed
         | Change::GroupPaused { .. }
+        | Change::Scheduled { .. }
         | Change::Epoch(_) => None,
     };
     match run {

@@ -141,6 +141,8 @@ impl SentTickets {
             | CommandSummary::ReleaseExpiry
             | CommandSummary::Shutdown
             | CommandSummary::AbortInflight
+            | CommandSummary::SetSchedules
+            | CommandSummary::Tick
             | CommandSummary::Open => Ok(()),
         }
     }

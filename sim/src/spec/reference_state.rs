@@ -1,11 +1,11 @@
 //! The records that follow from facts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use eventful::{
     Config, Event, Status, Timestamp,
-    engine::{Epoch, FailedOverflow, GroupName, RunId, facts::Change},
+    engine::{Epoch, FailedOverflow, GroupName, RunId, ScheduleCursor, ScheduleName, facts::Change},
 };
 
 use super::downtimes::ReferenceDowntimes;
@@ -39,6 +39,8 @@ pub struct ReferenceState {
     pub paused: bool,
     /// The groups that are paused.
     pub paused_groups: BTreeSet<GroupName>,
+    /// The schedules with their cursors.
+    pub schedules: BTreeMap<ScheduleName, ScheduleCursor>,
     /// The engine's epoch; none if no opening is among the facts.
     pub epoch: Option<Epoch>,
     /// The time of the last fact.
@@ -61,6 +63,7 @@ impl ReferenceState {
             counts_at_opening: FactCounts::default(),
             paused: false,
             paused_groups: BTreeSet::new(),
+            schedules: BTreeMap::new(),
             epoch: None,
             last: Timestamp::EPOCH,
             last_run: None,

@@ -33,6 +33,7 @@ pub fn fact_bytes(fact: &Fact) -> usize {
         Change::Started { key, .. } | Change::Redriven(key) | Change::Discarded(key) => key_bytes(key),
         Change::Forgotten(keys) => keys.iter().map(key_bytes).sum(),
         Change::GroupPaused { group, .. } => group.as_str().len(),
+        Change::Scheduled { schedule, .. } => schedule.as_str().len(),
         Change::Paused | Change::Resumed | Change::Epoch(_) => 0,
     };
     REST_BYTES + own

@@ -19,6 +19,7 @@ impl ReferenceState {
             .or_else(|| differs("counters", &FactCounts::of(&state.counters), &self.counts))
             .or_else(|| differs("whether it is paused", &state.paused, &self.paused))
             .or_else(|| differs("paused groups", &state.paused_groups, &self.paused_groups.iter().cloned().collect()))
+            .or_else(|| differs("schedules", &state.schedules, &self.schedules.clone().into_iter().collect()))
             .or_else(|| differs("epoch", &state.epoch, &self.epoch.unwrap_or_default()))
             .or_else(|| differs("downtimes", &state.downtimes[..], self.downtimes.all()))
     }

@@ -3,7 +3,7 @@
 use eventful::{
     Event, Key, Timestamp,
     engine::{
-        Epoch, GroupName, NotBefore, RunId,
+        Epoch, GroupName, NotBefore, RunId, ScheduleCursor, ScheduleName,
         facts::{AfterRun, AttemptEnd, Change, Charge, Fact},
     },
 };
@@ -40,6 +40,9 @@ impl ReferenceState {
             }
             Change::Paused | Change::Resumed => return self.pause(fact.change == Change::Paused).map(|()| None),
             Change::GroupPaused { group, paused } => return self.pause_group(group, *paused).map(|()| None),
+            Change::Scheduled { schedule, cursor } => {
+                return self.move_schedule(schedule, *cursor, keys).map(|()| None);
+            }
             Change::Epoch(epoch) => return self.open(now, last, *epoch).map(|()| None),
         };
         match &fact.change {
@@ -51,8 +54,12 @@ impl ReferenceState {
             }
             Change::Redriven(_) => self.redrive(now, event, &fact.change)?,
             Change::Discarded(_) => self.discard(now, event, &fact.change)?,
-            Change::Forgotten(_) | Change::Paused | Change::Resumed | Change::Epoch(_) | Change::GroupPaused { .. } => {
-            }
+            Change::Forgotten(_)
+            | Change::Paused
+            | Change::Resumed
+            | Change::Epoch(_)
+            | Change::GroupPaused { .. }
+            | Change::Scheduled { .. } => {}
         }
         Ok(Some(event))
     }
@@ -200,6 +207,34 @@ impl ReferenceState {
             false => self.paused_groups.remove(group),
         };
         holds(has_changed, || broken(4, format_args!("a pause or a resume of group {group} was decided twice")))
+    }
+
+    /// A cursor begins at the time of its schedule, never goes back nor into the future, and an instant that was accepted
+    /// has an event.
+    fn move_schedule(
+        &mut self,
+        schedule: &ScheduleName,
+        cursor: Option<ScheduleCursor>,
+        keys: &impl Numbering,
+    ) -> Result<(), Broken> {
+        let before = match cursor {
+            Some(cursor) => self.schedules.insert(schedule.clone(), cursor),
+            None => self.schedules.remove(schedule),
+        };
+        let is_accepted =
+            |nominal| keys.number(&schedule.key(nominal)).is_some_and(|event| self.record(event).is_some());
+        let follows = match (before, cursor) {
+            (None, None) => false,
+            (None, Some(new)) => new == ScheduleCursor { decided: self.last, accepted: None },
+            (Some(_), None) => true,
+            (Some(old), Some(new)) => {
+                let accepts = new.accepted == Some(new.decided) && is_accepted(new.decided);
+                old.decided < new.decided && new.decided <= self.last && (accepts || new.accepted == old.accepted)
+            }
+        };
+        holds(follows, || {
+            broken(2, format_args!("the cursor of schedule {schedule} was {before:?}, and is {cursor:?}"))
+        })
     }
 
     fn open(&mut self, now: Timestamp, last: Timestamp, epoch: Epoch) -> Result<(), Broken> {

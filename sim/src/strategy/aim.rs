@@ -1,12 +1,12 @@
 //! Tickets, runs and keys that a step names: existing ones, former ones, and ones that never existed.
 
 use eventful::{
-    Key, Status,
-    engine::{Epoch, RunId, Ticket},
+    Key, Status, Timestamp,
+    engine::{Epoch, RunId, ScheduleName, Ticket},
 };
 use proptest::prelude::*;
 
-use super::events::key;
+use super::events::{key, schedule};
 use crate::spec::model::Model;
 
 /// The choice of a ticket.
@@ -110,5 +110,64 @@ impl KeyAim {
             Self::Failed(at) if failed.is_empty() => key(u8::try_from(at).unwrap_or_default()),
             Self::Failed(at) => failed[at % failed.len()].clone(),
         }
+    }
+}
+
+/// The choice of an instant of a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TickAim {
+    schedule: u8,
+    from: TickOrigin,
+    micros: u64,
+}
+
+/// The time from which an instant is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TickOrigin {
+    /// So long before now.
+    Before,
+    /// So long after now: it has not come.
+    After,
+    /// So long after what was decided last.
+    Decided,
+}
+
+impl TickAim {
+    /// Returns a strategy: mostly the time of now, or soon after what was decided last. Two of three schedules may be there.
+    pub fn strategy() -> impl Strategy<Value = Self> {
+        let from = prop_oneof![
+            4 => Just((TickOrigin::Before, 1_u64)),
+            2 => Just((TickOrigin::Before, 20_000)),
+            1 => Just((TickOrigin::After, 10_000)),
+            3 => Just((TickOrigin::Decided, 3)),
+        ];
+        let schedules = prop_oneof![4 => Just(0_u8), 2 => Just(1), 1 => Just(2)];
+        (schedules, from, any::<u64>()).prop_map(|(schedule, (from, most), drawn)| Self {
+            schedule,
+            from,
+            micros: drawn % most,
+        })
+    }
+
+    /// Returns whether its schedule may be there, and is not.
+    pub(super) fn lacks_schedule(self, model: &Model) -> bool {
+        self.schedule < 2 && !model.expected.schedules.contains_key(&schedule(self.schedule))
+    }
+
+    /// Returns the schedules that are there, and its own.
+    pub(super) fn schedules(self, model: &Model) -> Vec<ScheduleName> {
+        model.expected.schedules.keys().cloned().chain([schedule(self.schedule)]).collect()
+    }
+
+    /// Returns the schedule and the instant for an engine in the state of `model`.
+    pub fn resolve(self, model: &Model) -> (ScheduleName, Timestamp) {
+        let (name, now) = (schedule(self.schedule), model.now.as_micros());
+        let decided = || model.expected.schedules.get(&name).map_or(now, |cursor| cursor.decided.as_micros());
+        let micros = match self.from {
+            TickOrigin::Before => now - self.micros,
+            TickOrigin::After => now + 1 + self.micros,
+            TickOrigin::Decided => decided() + self.micros,
+        };
+        (name, Timestamp::from_micros(micros))
     }
 }

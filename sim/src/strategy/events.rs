@@ -1,6 +1,6 @@
 //! Keys and payloads by their numbers: few, so that duplicates and conflicts happen.
 
-use eventful::Key;
+use eventful::{Key, engine::ScheduleName};
 
 /// Returns the key with this number; every third is a UUID, every third has a source.
 ///
@@ -19,4 +19,13 @@ pub fn key(number: u8) -> Key {
 /// Returns the payload with this number; they differ in length too.
 pub fn payload(number: u8) -> Vec<u8> {
     vec![number; usize::from(number) * 12]
+}
+
+/// Returns the schedule with this number.
+///
+/// # Panics
+///
+/// Never: every one of these names is valid.
+pub fn schedule(number: u8) -> ScheduleName {
+    ScheduleName::new(&format!("schedule-{number}")).expect("a short name")
 }

@@ -7,9 +7,9 @@ mod events;
 mod moves;
 mod time;
 
-pub use aim::{KeyAim, RunAim, TicketAim};
+pub use aim::{KeyAim, RunAim, TickAim, TicketAim};
 pub use config::configs;
-pub use events::{key, payload};
+pub use events::{key, payload, schedule};
 pub use moves::{AimedCommand, moves};
 pub use time::When;
 

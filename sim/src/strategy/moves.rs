@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use eventful::{
     Event, Key, Timestamp,
-    engine::{Command, EnqueueFailure, ErrorText, GroupName, NotBefore, Outcome, Rejection},
+    engine::{Command, EnqueueFailure, ErrorText, GroupName, NotBefore, Outcome, Overlap, Rejection, ScheduleTick},
 };
 use proptest::prelude::*;
 
-use super::events::{key, payload};
-use super::{KeyAim, RunAim, TicketAim};
+use super::events::{key, payload, schedule};
+use super::{KeyAim, RunAim, TickAim, TicketAim};
 use crate::spec::model::Model;
 
 /// A command whose ticket, run or key is still to be chosen.
@@ -29,6 +29,8 @@ pub enum AimedCommand {
     Redrive(KeyAim),
     /// [`Command::Discard`].
     Discard(KeyAim),
+    /// [`Command::Tick`].
+    Tick(TickAim, Option<Event>, Overlap),
 }
 
 impl AimedCommand {
@@ -44,6 +46,12 @@ impl AimedCommand {
             Self::Heartbeat(run) => Command::Heartbeat(run.resolve(model)),
             Self::Redrive(key) => Command::Redrive(key.resolve(model)),
             Self::Discard(key) => Command::Discard(key.resolve(model)),
+            // Without a schedule its instants would show nothing.
+            Self::Tick(aim, ..) if aim.lacks_schedule(model) => Command::SetSchedules(aim.schedules(model)),
+            Self::Tick(aim, event, overlap) => {
+                let ((schedule, nominal), event, overlap) = (aim.resolve(model), event.clone(), *overlap);
+                Command::Tick(Box::new(ScheduleTick { schedule, nominal, event, overlap }))
+            }
         }
     }
 }
@@ -60,7 +68,15 @@ pub fn moves() -> impl Strategy<Value = AimedCommand> {
         3 => KeyAim::strategy().prop_map(AimedCommand::Redrive),
         2 => KeyAim::strategy().prop_map(AimedCommand::Discard),
         4 => operations().prop_map(AimedCommand::Plain),
+        6 => ticks(),
     ]
+}
+
+/// Returns instants of schedules; of some nothing is to be accepted.
+fn ticks() -> impl Strategy<Value = AimedCommand> {
+    let overlap = prop_oneof![Just(Overlap::Skip), Just(Overlap::Allow)];
+    let event = prop_oneof![5 => events().prop_map(Some), 1 => Just(None)];
+    (TickAim::strategy(), event, overlap).prop_map(|(aim, event, overlap)| AimedCommand::Tick(aim, event, overlap))
 }
 
 fn operations() -> impl Strategy<Value = Command> {
@@ -71,6 +87,9 @@ fn operations() -> impl Strategy<Value = Command> {
             Command::PauseGroup { group, paused }
         }),
         5 => Just(Command::Resume),
+        3 => proptest::sample::subsequence(vec![0, 1], 0..=2).prop_map(|numbers| {
+            Command::SetSchedules(numbers.into_iter().map(schedule).collect())
+        }),
         3 => Just(Command::ChannelLost),
         1 => Just(Command::HoldExpiry),
         2 => Just(Command::ReleaseExpiry),

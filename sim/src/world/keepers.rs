@@ -180,7 +180,7 @@ impl World<'_> {
         }
         self.sweeper.routine.doze();
         match self.drive(|node, now| node.tick(now))? {
-            Tick::Swept(..) => self.sweeper.routine.wake(),
+            Tick::Scheduled { .. } | Tick::Again | Tick::Swept(..) => self.sweeper.routine.wake(),
             Tick::Until(at) => self.sweeper.routine.sleep(at),
             Tick::End => return self.end_sweeper(),
         }

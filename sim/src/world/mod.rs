@@ -1,7 +1,7 @@
 //! The core tier: the product's node in a discrete-event simulation.
 //!
 //! The simulation is the node's driver: it has the tasks of a driver, and calls the node from each of them. Faults
-//! come from a scenario. A step is one of all that are ready, chosen by the [`Schedule`], so that every order of them
+//! come from a scenario. A step is one of all that are ready, chosen by the [`StepSchedule`], so that every order of them
 //! can occur; time passes only when none is ready. No decision of the node is made here.
 //!
 //! | file | part |
@@ -60,6 +60,6 @@ mod writer;
 
 pub(crate) use phases::Halt;
 pub use phases::WorldEnd;
-pub use schedule::Schedule;
+pub use schedule::StepSchedule;
 pub(crate) use schedule::Visited;
 pub use state::World;

@@ -6,7 +6,7 @@ use eventful::{Config, Status, Timestamp};
 
 use super::event_queue::Task;
 use super::routine::Routine;
-use super::schedule::Schedule;
+use super::schedule::StepSchedule;
 use super::state::World;
 use super::trouble::FOREVER;
 use crate::failure::Broken;
@@ -73,8 +73,8 @@ impl CoreScenario {
     /// Runs the scenario. The probes that fire are added to `probes`.
     pub(crate) fn play(&self, keep: Keep, probes: &mut Probes) -> Report {
         let mut choices = match &self.choices {
-            Some(listed) => Schedule::listed(listed.clone()),
-            None => Schedule::drawn(SeededRng::of(self.seed).stream("choices")),
+            Some(listed) => StepSchedule::listed(listed.clone()),
+            None => StepSchedule::drawn(SeededRng::of(self.seed).stream("choices")),
         };
         let mut world = match World::new(self, keep, std::mem::take(probes)) {
             Ok(world) => world,
@@ -92,11 +92,11 @@ impl CoreScenario {
 
 impl World<'_> {
     /// Runs all phases. A panic of the engine breaks a promise too.
-    pub(crate) fn live(&mut self, choices: &mut Schedule) -> Result<WorldEnd, Halt> {
+    pub(crate) fn live(&mut self, choices: &mut StepSchedule) -> Result<WorldEnd, Halt> {
         panics::catch(|| self.pass_phases(choices)).unwrap_or_else(|broken| Err(broken.into()))
     }
 
-    fn pass_phases(&mut self, choices: &mut Schedule) -> Result<WorldEnd, Halt> {
+    fn pass_phases(&mut self, choices: &mut StepSchedule) -> Result<WorldEnd, Halt> {
         self.pass_chaos(choices)?;
         let ended = match self.is_ending() {
             true => self.wait_for_end(choices)?,
@@ -115,7 +115,7 @@ impl World<'_> {
     }
 
     /// Lets time pass until all facts are durable, without any further fault.
-    fn wait_until_durable(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
+    fn wait_until_durable(&mut self, choices: &mut StepSchedule) -> Result<(), Halt> {
         while !self.is_settled() {
             if !self.bounded_step(choices)? {
                 return Err(Broken::new("journal", 10, "nothing is left to happen, but not all is durable").into());
@@ -125,7 +125,7 @@ impl World<'_> {
     }
 
     /// Runs until every operation and every fault of the scenario has happened and passed.
-    fn pass_chaos(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
+    fn pass_chaos(&mut self, choices: &mut StepSchedule) -> Result<(), Halt> {
         let mut well = 0;
         while self.now < self.trouble_ends().max(self.dead_until()) || self.is_troubled() {
             if self.now < self.trouble_ends() || self.is_scheduled() || self.is_well() && self.dead_until() == 0 {
@@ -183,7 +183,7 @@ impl World<'_> {
         routines.filter_map(|routine| routine.due(|at| self.world_time(at))).max().unwrap_or_default()
     }
 
-    fn wait_for_end(&mut self, choices: &mut Schedule) -> Result<WorldEnd, Halt> {
+    fn wait_for_end(&mut self, choices: &mut StepSchedule) -> Result<WorldEnd, Halt> {
         while !self.has_ended() {
             if self.is_up && self.ender.ending.is_none() {
                 // The process died before the shutdown ended, and was started again.
@@ -201,7 +201,7 @@ impl World<'_> {
         Ok(WorldEnd::Stopped)
     }
 
-    fn heal_and_finish(&mut self, choices: &mut Schedule) -> Result<WorldEnd, Halt> {
+    fn heal_and_finish(&mut self, choices: &mut StepSchedule) -> Result<WorldEnd, Halt> {
         self.heal()?;
         if self.full_until == FOREVER {
             self.wait_while_full(choices)?;
@@ -229,7 +229,7 @@ impl World<'_> {
 
     /// Runs while no ticket gets into the channel: tickets that are there have a bounded time to end their runs, and
     /// all other events wait in their places. Then makes room.
-    fn wait_while_full(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
+    fn wait_while_full(&mut self, choices: &mut StepSchedule) -> Result<(), Halt> {
         let (mut limit, mut epoch, mut well) = (Timestamp::EPOCH, None, self.now);
         while self.node.engine().gauges().pending() > 0 {
             // The process has died, and the next one has a channel with room.
@@ -315,7 +315,7 @@ impl World<'_> {
     }
 
     /// Runs until no task is left: terminal records are forgotten at the end of their retention, if they have one.
-    fn become_idle(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
+    fn become_idle(&mut self, choices: &mut StepSchedule) -> Result<(), Halt> {
         let remembered = self.config.retention + self.config.failed_retention.unwrap_or_default();
         let longest = remembered.saturating_mul(2).saturating_add(self.seen().oracles.expected.most_longer());
         let limit = self.now.saturating_add(micros(longest)).saturating_add(RECOVERY_MICROS);
@@ -355,7 +355,7 @@ impl World<'_> {
     }
 
     /// Takes a step, and fails if there were so many that a task must be spinning.
-    fn bounded_step(&mut self, choices: &mut Schedule) -> Result<bool, Halt> {
+    fn bounded_step(&mut self, choices: &mut StepSchedule) -> Result<bool, Halt> {
         if self.now > self.moment.0 {
             self.moment = (self.now, self.steps);
         }
@@ -375,7 +375,7 @@ impl World<'_> {
         }
     }
 
-    fn into_report(self, broken: Option<Broken>, choices: Schedule) -> Report {
+    fn into_report(self, broken: Option<Broken>, choices: StepSchedule) -> Report {
         let (hash, trace) = (self.hashed(), self.seen().trace.trace.take());
         Report {
             broken,
@@ -400,7 +400,7 @@ mod tests {
         let scenario = small_case();
         let mut world = World::new(&scenario, Keep::default(), Probes::default()).expect("a valid configuration");
         world.event_queue.now(Task::Fault(99));
-        let broken = world.live(&mut Schedule::listed(Vec::new())).err().and_then(Halt::broken).expect("it panics");
+        let broken = world.live(&mut StepSchedule::listed(Vec::new())).err().and_then(Halt::broken).expect("it panics");
         assert_eq!((&*broken.oracle, broken.what.contains("99")), ("panics", true), "{broken}");
     }
 }

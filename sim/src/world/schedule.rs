@@ -8,7 +8,7 @@ use crate::state_hash::StateHash;
 
 /// The schedule of a run: chooses one of several ready steps.
 #[derive(Debug)]
-pub struct Schedule {
+pub struct StepSchedule {
     source: ScheduleSource,
     /// The choices so far, wherever there were several steps.
     pub made: Vec<u16>,
@@ -33,7 +33,7 @@ enum ScheduleSource {
     Listed(Vec<u16>),
 }
 
-impl Schedule {
+impl StepSchedule {
     /// Returns a schedule of random choices.
     pub fn drawn(stream: Stream) -> Self {
         Self::of(ScheduleSource::Drawn(stream))

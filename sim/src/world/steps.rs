@@ -3,7 +3,7 @@
 use std::hash::{Hash as _, Hasher as _};
 
 use super::event_queue::Task;
-use super::schedule::Schedule;
+use super::schedule::StepSchedule;
 use super::state::World;
 use super::stop::Stop;
 use crate::failure::Broken;
@@ -21,7 +21,7 @@ impl World<'_> {
     /// # Errors
     ///
     /// [`Broken`] if a promise does not hold after it.
-    pub(crate) fn step(&mut self, choices: &mut Schedule) -> Result<bool, Broken> {
+    pub(crate) fn step(&mut self, choices: &mut StepSchedule) -> Result<bool, Broken> {
         let Some((routines, awake)) = self.wake()? else { return Ok(false) };
         if self.scenario.setup.idles_first
             && let Some(idle) = routines[..awake].iter().find(|task| self.is_idle(**task))

@@ -131,7 +131,7 @@ impl TraceRecorder {
                 self.began(run).map_or(Lane::World, |begin| begin.lane)
             }
             CommandSummary::EnqueueFailed(..) => Lane::Channel,
-            CommandSummary::Sweep => Lane::Sweeper,
+            CommandSummary::Sweep | CommandSummary::SetSchedules | CommandSummary::Tick => Lane::Sweeper,
             CommandSummary::Open | CommandSummary::HoldExpiry | CommandSummary::ReleaseExpiry => Lane::Journal,
             CommandSummary::ChannelLost | CommandSummary::Shutdown | CommandSummary::AbortInflight => Lane::World,
         }
@@ -269,7 +269,9 @@ fn key(fact: &Fact) -> Option<&Key> {
         Change::Started { key, .. } | Change::Finished { key, .. } => Some(key),
         Change::Redriven(key) | Change::Discarded(key) => Some(key),
         Change::Forgotten(keys) => keys.first(),
-        Change::Paused | Change::Resumed | Change::Epoch(_) | Change::GroupPaused { .. } => None,
+        Change::Paused | Change::Resumed | Change::Epoch(_) | Change::GroupPaused { .. } | Change::Scheduled { .. } => {
+            None
+        }
     }
 }
 

@@ -102,7 +102,11 @@ impl Wording {
                 1 => "it is forgotten".to_owned(),
                 several => format!("it is forgotten, the first of {several}"),
             },
-            Change::Paused | Change::Resumed | Change::Epoch(_) | Change::GroupPaused { .. } => {
+            Change::Paused
+            | Change::Resumed
+            | Change::Epoch(_)
+            | Change::GroupPaused { .. }
+            | Change::Scheduled { .. } => {
                 format!("{:?}", fact.change)
             }
         }
@@ -158,6 +162,8 @@ fn command(said: CommandSummary) -> String {
         CommandSummary::HoldExpiry => "hold expiry, the journal is behind".to_owned(),
         CommandSummary::ReleaseExpiry => "release expiry".to_owned(),
         CommandSummary::Sweep
+        | CommandSummary::SetSchedules
+        | CommandSummary::Tick
         | CommandSummary::Pause
         | CommandSummary::PauseGroup { .. }
         | CommandSummary::Resume

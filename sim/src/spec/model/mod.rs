@@ -12,6 +12,7 @@ mod follow_ups;
 mod gates;
 mod operator;
 mod run;
+mod schedules;
 mod sweep;
 mod tickets;
 
@@ -153,6 +154,8 @@ impl Model {
             Command::Pause => self.pause(true),
             Command::Resume => self.pause(false),
             Command::PauseGroup { group, paused } => self.pause_group(group, *paused),
+            Command::SetSchedules(names) => self.set_schedules(names),
+            Command::Tick(tick) => self.tick(tick),
             Command::HoldExpiry => self.hold_expiry(true),
             Command::ReleaseExpiry => self.hold_expiry(false),
             Command::Shutdown => self.shutdown(),

@@ -3,8 +3,11 @@
 use eventful::journal::Sequence;
 use eventful::journal::frame::Header;
 use eventful::{
-    Event, Key,
-    engine::facts::{AfterRun, Change, Fact, SnapshotRecord},
+    Event, Key, Timestamp,
+    engine::{
+        ScheduleCursor,
+        facts::{AfterRun, Change, Fact, SnapshotRecord},
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -42,6 +45,12 @@ fn change(change: &Change) -> (&'static str, Map<String, Value>) {
         Change::GroupPaused { group, paused } => {
             let name = if *paused { "group_paused" } else { "group_resumed" };
             (name, with(Map::new(), [("group", json!(group.as_str()))]))
+        }
+        Change::Scheduled { schedule, cursor } => {
+            let cursor = cursor.map(|ScheduleCursor { decided, accepted }| {
+                json!({ "decided": decided.as_micros(), "accepted": accepted.map(Timestamp::as_micros) })
+            });
+            ("scheduled", with(Map::new(), [("schedule", json!(schedule.as_str())), ("cursor", json!(cursor))]))
         }
         Change::Epoch(epoch) => ("epoch", with(Map::new(), [("opened", json!(epoch.number()))])),
     }
