@@ -10,7 +10,7 @@ use super::Node;
 use super::schedule::{Schedule, Schedules};
 use super::ticking::Tick;
 use super::unavailable::Unavailable;
-use crate::engine::{Answer, Command, Phase, Refusal, ScheduleTick, Timestamp};
+use crate::engine::{Answer, Command, Event, Phase, Refusal, ScheduleTick, Timestamp};
 
 impl Node {
     /// Keeps these schedules from now on, in the place of those before: new ones begin now, known ones continue where they
@@ -74,6 +74,9 @@ impl Node {
     fn decide_instant(&mut self, now: Timestamp, schedule: &Schedule, nominal: Timestamp, is_taken: bool) -> Answer {
         let Schedule { name, event, overlap, .. } = schedule;
         let event = is_taken.then(|| event.clone().with_key(name.key(nominal)));
+        // Shown with the event, and given with it: its acceptance may be later.
+        let is_plain = |event: &Event| event.not_before().is_none();
+        let event = event.map(|event| if is_plain(&event) { event.with_not_before(nominal) } else { event });
         // As for any new event: the engine knows no journal.
         if let Some(bound) =
             event.as_ref().and_then(|event| self.journal_refuses_any(now, core::slice::from_ref(event)))

@@ -90,7 +90,8 @@ async fn unknown_keys_are_refused_with_line_and_column() {
     assert_eq!(
         lines,
         [
-            "error: FILE:4:3: unknown table \"source\": the tables are [sources], [access], [signing], [targets], [routes]"
+            "error: FILE:4:3: unknown table \"source\": the tables are [sources], [access], [signing], [targets], [routes], \
+             [schedules]"
         ]
     );
     let stderr = refusal("max_pending = 10\n max_pendin = 10\nmax-attempts = 3\n").await;

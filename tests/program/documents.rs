@@ -54,7 +54,7 @@ async fn every_configuration_in_a_document_is_sound() {
             count += 1;
         }
     }
-    assert_eq!(count, 2);
+    assert_eq!(count, 3);
 }
 
 #[test]

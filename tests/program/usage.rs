@@ -46,6 +46,35 @@ async fn a_mistake_says_what_to_do_and_exits_with_2() {
 }
 
 #[tokio::test]
+async fn next_times_of_each_schedule_are_shown() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("schedules.toml");
+    let file = path.to_str().expect("a path in UTF-8");
+    let tables =
+        "[schedules.nightly]\ncron = \"30 2 * * *\"\nzone = \"Europe/Berlin\"\n[schedules.b]\ncron = \"@hourly\"\n";
+    std::fs::write(&path, tables).expect("it is written");
+    let (code, stdout, stderr) = run(&["schedules", file]).await;
+    let lines: Vec<_> = stdout.lines().collect();
+    assert_eq!(
+        (code, lines.len(), lines[0], lines[11]),
+        (0, 22, "b: @hourly in UTC", "nightly: 30 2 * * * in Europe/Berlin"),
+        "{stderr}"
+    );
+    assert!(lines[1..11].iter().all(|line| line.ends_with(":00:00+00:00")), "{stdout}");
+    assert!(lines[12..].iter().all(|line| line.contains("T02:30:00+") || line.contains("T03:30:00+02:00")), "{stdout}");
+    let (code, stdout, _) = run(&["schedules", file, "--json"]).await;
+    assert!(code == 0 && stdout.starts_with("{\"cron\":\"@hourly\",\"name\":\"b\","), "{stdout}");
+    std::fs::write(&path, "[schedules.a]\ncron = \"* * *\"\n").expect("it is written");
+    for args in [&["schedules", file][..], &["serve", "--schedules", file]] {
+        let (code, _, stderr) = run(args).await;
+        assert!(code == 2 && stderr.contains("schedules.a: a cron expression has 5 fields"), "{args:?}: {stderr}");
+    }
+    std::fs::write(&path, "concurrency = 3\n").expect("it is written");
+    let (code, _, stderr) = run(&["serve", "--schedules", file]).await;
+    assert!(code == 2 && stderr.contains("concurrency is no schedule"), "{stderr}");
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_named() {
     let server = ServerChild::start(&[]).await;
     let (code, _, stderr) = run(&["serve", "--listen", &server.address]).await;

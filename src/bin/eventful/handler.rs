@@ -31,7 +31,7 @@ impl Chosen {
     /// The first thing that is not possible, and what to write instead.
     pub(crate) fn new(options: &ServeOptions, config: &Config) -> anyhow::Result<Self> {
         let means = Means::new(options, config)?;
-        Ok(Self { means, unmatched: options.unmatched, types: config.types.clone() })
+        Ok(Self { means, unmatched: options.types.unmatched, types: config.types.clone() })
     }
 
     /// Returns the targets and routes, unless the handler is `--pull`.

@@ -29,6 +29,8 @@ mod postgres;
 mod prepared;
 mod progress;
 mod routing;
+mod schedule_config;
+mod schedules;
 mod send;
 mod serve;
 mod settings;
@@ -99,6 +101,10 @@ fn run(options: Options) -> anyhow::Result<ExitCode> {
                 Err(mistaken) => refuse(mistaken),
             });
         }
+        ProgramCall::Schedules(options) => {
+            schedules::show(&options.file, options.json).map_err(prepared::Invalid::of)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         ProgramCall::Completions { shell } => {
             terminal::say(pages::completions(*shell, invocation::program()).trim_end());
             return Ok(ExitCode::SUCCESS);
@@ -147,8 +153,10 @@ async fn call(options: Options) -> anyhow::Result<ExitCode> {
             None => Ok(ExitCode::from(USAGE)),
         },
         // They need no runtime.
-        ProgramCall::Config | ProgramCall::Check(_) | ProgramCall::Completions { .. } | ProgramCall::Manual { .. } => {
-            Ok(ExitCode::SUCCESS)
-        }
+        ProgramCall::Config
+        | ProgramCall::Check(_)
+        | ProgramCall::Schedules(_)
+        | ProgramCall::Completions { .. }
+        | ProgramCall::Manual { .. } => Ok(ExitCode::SUCCESS),
     }
 }

@@ -18,11 +18,12 @@ use crate::deliver::DeliveryForm;
 use crate::groups::GroupFlag;
 use crate::log::{LogFormat, LogLevels};
 use crate::operator::options::{BackendOptions, OperatorCall};
+use crate::schedule_config::SchedulesOptions;
 use crate::settings::tables::FileTables;
 use crate::shell::ShellCommand;
 use crate::spans;
 use crate::tuning::TuningOptions;
-use crate::types::{TypeFlag, UnmatchedFlag};
+use crate::types::TypeOptions;
 use crate::unrepeated::Unrepeated;
 use crate::url::HttpUrl;
 
@@ -59,6 +60,8 @@ pub(crate) enum ProgramCall {
     /// Read a configuration file as `serve` would, and find contradictions in it; exit code 1 when there are any, 2 when
     /// it cannot be used at all
     Check(CheckOptions),
+    /// Show the next ten times of each schedule in a file
+    Schedules(SchedulesOptions),
     /// Make or check the schema of a database that keeps events, or print the rights of a role
     #[cfg(feature = "postgres")]
     Postgres(crate::postgres::schema::SchemaOptions),
@@ -193,13 +196,11 @@ pub(crate) struct ServeOptions {
     /// The longest time for an attempt
     #[arg(long, env = "EVENTFUL_RUN_TIMEOUT", value_parser = spans::parse, default_value = spans::show(Config::default().run_timeout), value_name = "TIME")]
     run_timeout: Duration,
-    /// A policy for the types of events that a pattern fits, 'order.*:concurrency=8,attempts=5'; settings are concurrency,
-    /// attempts, backoff, backoff-cap, timeout and lifetime. Can be given more than once
-    #[arg(long = "type", env = "EVENTFUL_TYPES", value_delimiter = ';', value_parser = TypeFlag::parse, value_name = "PATTERN:SETTINGS")]
-    types: Vec<TypeFlag>,
-    /// The fate of events whose type no policy fits, and of those without type
-    #[arg(long, env = "EVENTFUL_UNMATCHED", value_enum, default_value_t = UnmatchedFlag::default(), value_name = "FATE")]
-    pub(crate) unmatched: UnmatchedFlag,
+    #[command(flatten)]
+    pub(crate) types: TypeOptions,
+    /// Accept events at the times of cron expressions: those of the tables [schedules.NAME] in this file
+    #[arg(long, env = "EVENTFUL_SCHEDULES", value_name = "FILE")]
+    pub(crate) schedules: Option<PathBuf>,
     /// A policy for the groups that a pattern fits, 'account/*:order=fifo' or 'tenant/*:concurrency=4'. Can be given more than
     /// once
     #[arg(long = "group", env = "EVENTFUL_GROUPS", value_delimiter = ';', value_parser = GroupFlag::parse, value_name = "PATTERN:SETTINGS")]
@@ -334,7 +335,7 @@ impl ServeOptions {
         config.max_event_bytes = self.max_event_bytes;
         let has_targets = self.deliver.is_some() || self.exec.is_some() || !self.tables.targets.is_empty();
         self.tuning.set(&mut config, has_targets);
-        self.types.iter().try_for_each(|flag| flag.add_to(&mut config))?;
+        self.types.policies.iter().try_for_each(|flag| flag.add_to(&mut config))?;
         self.groups.iter().try_for_each(|flag| flag.add_to(&mut config))?;
         Ok(config)
     }

@@ -5,12 +5,14 @@ use std::fmt::Display;
 use eventful::Config;
 use eventful::http::FrontConfig;
 use eventful::http::sources::Source;
+use eventful::schedules::Schedule;
 
 use crate::brokers::config as broker_config;
 #[cfg(feature = "nats")]
 use crate::brokers::intake::NatsIntake;
 use crate::handler::Chosen;
 use crate::options::ServeOptions;
+use crate::schedules;
 
 /// Everything that a server is started with.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub(crate) struct Prepared {
     pub(crate) config: Config,
     pub(crate) front: FrontConfig,
     pub(crate) handler: Chosen,
+    pub(crate) schedules: Vec<Schedule>,
     #[cfg(feature = "nats")]
     pub(crate) intakes: Vec<NatsIntake>,
     #[cfg(feature = "tls")]
@@ -52,13 +55,15 @@ impl Prepared {
         #[cfg(feature = "postgres")]
         options.postgres.place().map_err(Invalid::of)?;
         let mut config = options.config().map_err(Invalid::of)?;
-        options.unmatched.set(&mut config).map_err(Invalid::of)?;
+        options.types.unmatched.set(&mut config).map_err(Invalid::of)?;
         config.validate().map_err(Invalid::of)?;
         let tables = &options.tables;
         let mut front = options.front();
         front.access = options.access.access(options.listen, &tables.access).map_err(Invalid::of)?;
         let source = |(name, source): (&String, _)| Source::new(name, source).map_err(Invalid::of);
         front.sources = tables.sources.iter().map(source).collect::<Result<_, _>>()?;
+        let schedules = schedules::schedules(&tables.schedules, options.schedules.as_deref(), &config);
+        let schedules = schedules.map_err(Invalid::of)?;
         #[cfg(not(feature = "nats"))]
         broker_config::none(&tables.brokers).map_err(Invalid::of)?;
         #[cfg(feature = "nats")]
@@ -74,6 +79,7 @@ impl Prepared {
             config,
             front,
             handler,
+            schedules,
             #[cfg(feature = "nats")]
             intakes,
             #[cfg(feature = "tls")]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use eventful::journal::RecoveryProgress;
+use eventful::schedules::Schedule;
 use eventful::{Config, Eventful, StartError, http};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
@@ -32,9 +33,9 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     #[cfg(feature = "tls")]
     let tls = prepared.tls.clone();
     #[cfg(feature = "nats")]
-    let Prepared { config, mut front, handler, intakes, .. } = prepared;
+    let Prepared { config, mut front, handler, schedules, intakes, .. } = prepared;
     #[cfg(not(feature = "nats"))]
-    let Prepared { config, mut front, handler, .. } = prepared;
+    let Prepared { config, mut front, handler, schedules, .. } = prepared;
     #[cfg(feature = "tls")]
     let mut signals = Signals::listen(tls.clone().map(|tls| move || crate::tls::reload(&tls)))?;
     #[cfg(not(feature = "tls"))]
@@ -46,7 +47,7 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let words = handler.describe();
     let started = tokio::select! {
         biased;
-        started = start(config, &options, handler) => started,
+        started = start(config, &options, handler, schedules) => started,
         _ = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
     };
     let (eventful, keeping) = started?;
@@ -90,9 +91,14 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
 }
 
 /// Starts the engine, with all that is kept where its events are.
-async fn start(config: Config, options: &ServeOptions, handler: Chosen) -> anyhow::Result<(Eventful, Keeping)> {
+async fn start(
+    config: Config,
+    options: &ServeOptions,
+    handler: Chosen,
+    schedules: Vec<Schedule>,
+) -> anyhow::Result<(Eventful, Keeping)> {
     let keeping = Keeping::of(options).await?;
-    let builder = keeping.builder(options, show_replay()).config(config);
+    let builder = keeping.builder(options, show_replay()).config(config).schedules(schedules);
     let opened = builder.open(handler).await.map_err(|error| {
         if let StartError::InvalidConfig(error) = error {
             return Invalid::of(error).into();

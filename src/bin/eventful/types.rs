@@ -2,11 +2,23 @@
 
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use eventful::engine::{InvalidPolicy, TypePolicies};
 use eventful::{Backoff, Config, Event, Failure, TypePolicy, Unmatched};
 
 use crate::spans;
+
+/// Options for types of events.
+#[derive(Debug, Args)]
+pub(crate) struct TypeOptions {
+    /// A policy for the types of events that a pattern fits, 'order.*:concurrency=8,attempts=5'; settings are concurrency,
+    /// attempts, backoff, backoff-cap, timeout and lifetime. Can be given more than once
+    #[arg(long = "type", env = "EVENTFUL_TYPES", value_delimiter = ';', value_parser = TypeFlag::parse, value_name = "PATTERN:SETTINGS")]
+    pub(crate) policies: Vec<TypeFlag>,
+    /// The fate of events whose type no policy fits, and of those without type
+    #[arg(long, env = "EVENTFUL_UNMATCHED", value_enum, default_value_t = UnmatchedFlag::default(), value_name = "FATE")]
+    pub(crate) unmatched: UnmatchedFlag,
+}
 
 /// A value of `--type`: `order.*:concurrency=8,attempts=5`.
 #[derive(Debug, Clone, PartialEq, Eq)]

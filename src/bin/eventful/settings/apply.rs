@@ -7,8 +7,9 @@ use super::file::{ConfigFile, FileSetting};
 use super::place::InvalidFile;
 
 /// Flags that a file does not have, with what it has instead.
-const OTHERWISE: [(&str, &str); 6] = [
+const OTHERWISE: [(&str, &str); 7] = [
     ("config", "a file names no other one: leave it out"),
+    ("schedules", "write tables [schedules.NAME]"),
     ("submit_token_file", "write [access] and submit = [{ file = \"PATH\" }]"),
     ("read_token_file", "write [access] and read = [{ file = \"PATH\" }]"),
     ("work_token_file", "write [access] and work = [{ file = \"PATH\" }]"),

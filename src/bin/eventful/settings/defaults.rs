@@ -30,6 +30,17 @@ const BEGINNING: &str = "\
 ";
 
 const TABLES: &str = r#"
+# Events at the times of cron expressions. The id of each is its time in UTC, its source schedule:NAME. `eventful
+# schedules FILE` shows the next times.
+# [schedules.nightly-report]
+# cron = "30 2 * * *"
+# zone = "Europe/Berlin"
+# type = "report"
+# payload = "{}"
+# missed = "latest"
+# catch_up = "24h"
+# overlap = "skip"
+
 # Who may call what: tokens, each in a file or a variable of the environment. With any token, every call needs one,
 # but health and sources. A list may have several, while one replaces another.
 # [access]

@@ -15,6 +15,8 @@ pub(crate) struct ConfigFile<'a> {
     /// Settings that are flags, too.
     pub(crate) settings: Vec<FileSetting>,
     pub(crate) tables: FileTables,
+    /// The names of all settings and tables but schedules.
+    others: Vec<String>,
 }
 
 /// A setting, as the flag of its name would have it.
@@ -33,7 +35,7 @@ impl<'a> ConfigFile<'a> {
     ///
     /// Everything that is wrong with it, each with its place.
     pub(crate) fn parse(name: &'a str, text: &'a str) -> Result<Self, InvalidFile> {
-        let mut file = Self { name, text, settings: Vec::new(), tables: FileTables::default() };
+        let mut file = Self { name, text, settings: Vec::new(), tables: FileTables::default(), others: Vec::new() };
         let mut mistakes = file.no_mistakes();
         match DeTable::parse(text) {
             Ok(root) => {
@@ -53,8 +55,16 @@ impl<'a> ConfigFile<'a> {
         Mistakes::none(self.name, self.text)
     }
 
+    /// Returns the name of a setting or table in it that is no schedule, if there is one.
+    pub(crate) fn other_than_schedules(&self) -> Option<String> {
+        self.others.first().cloned()
+    }
+
     fn take(&mut self, key: &Spanned<impl AsRef<str>>, value: Spanned<DeValue<'_>>, mistakes: &mut Mistakes<'_>) {
         let (name, name_at, value_at) = (key.get_ref().as_ref(), key.span().start, value.span().start);
+        if name != "schedules" {
+            self.others.push(name.to_owned());
+        }
         match name {
             "sources" => {
                 let (brokers, webhooks) = parted(value);
@@ -64,6 +74,7 @@ impl<'a> ConfigFile<'a> {
             "access" => self.tables.access = table(value, mistakes),
             "targets" => self.tables.targets = table(value, mistakes),
             "routes" => self.tables.routes = table(value, mistakes),
+            "schedules" => self.tables.schedules = table(value, mistakes),
             "signing" => self.tables.signing = table(value, mistakes),
             _ => match texts(value.get_ref()) {
                 Ok(values) => self.settings.push(FileSetting { name: name.to_owned(), values, name_at, value_at }),

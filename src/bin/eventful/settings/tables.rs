@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::brokers::config::BrokerConfig;
 use crate::routing::config::{RouteConfig, TargetConfig};
+use crate::schedule_config::ScheduleConfig;
 
 /// The tables of a file.
 #[derive(Debug, Clone, Default)]
@@ -22,13 +23,15 @@ pub(crate) struct FileTables {
     pub(crate) signing: SigningConfig,
     /// `[targets.NAME]`: where events are delivered.
     pub(crate) targets: BTreeMap<String, TargetConfig>,
+    /// `[schedules.NAME]`: events at the times of cron expressions.
+    pub(crate) schedules: BTreeMap<String, ScheduleConfig>,
     /// `[[routes]]`: which events go to which target.
     pub(crate) routes: Vec<RouteConfig>,
 }
 
 impl FileTables {
     /// The names of the tables.
-    pub(crate) const NAMES: [&str; 5] = ["sources", "access", "signing", "targets", "routes"];
+    pub(crate) const NAMES: [&str; 6] = ["sources", "access", "signing", "targets", "routes", "schedules"];
 }
 
 /// The secrets that sign deliveries.
