@@ -5,10 +5,11 @@
 mod start;
 
 use std::fs;
+use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::process::{Api, ServerChild, run, spawn};
+use crate::process::{Api, ServerChild, program, run, spawn};
 use start::PostgresServer;
 
 /// The identity of the node that most of these tests start.
@@ -187,10 +188,32 @@ async fn database_in_a_file_is_checked_and_gives_way_to_a_flag() {
         assert!(words.is_none_or(|words| stderr.contains(words)), "{text}: {stderr}");
     }
     // The directory is chosen by a flag: the database of the file is not asked, and its settings are of no use.
-    fs::write(path, "postgres = \"host=/nowhere\"\n").expect("a file");
+    let secret = home.path().join("none").display().to_string();
+    let unused = format!(
+        "postgres = \"host=/nowhere\"\nnode = \"{NODE}\"\none_copy = true\npostgres_password_file = {secret:?}\n"
+    );
+    fs::write(path, unused).expect("a file");
     let data = home.path().join("data");
     let mut server = ServerChild::start(&["--config", path, "--data", data.to_str().expect("text")]).await;
     assert!(server.says("persistence").await.ends_with("data, a new journal"));
+    server.kill().await;
+
+    // A flag beats variables as it beats a file, and a variable beats a file.
+    let place = data.to_str().expect("text");
+    let about_database = [
+        ("EVENTFUL_POSTGRES", "host=/nowhere"),
+        ("EVENTFUL_NODE", NODE),
+        ("EVENTFUL_ONE_COPY", "true"),
+        ("EVENTFUL_POSTGRES_PASSWORD_FILE", &secret),
+    ];
+    let in_variables = [("EVENTFUL_DATA", place), ("EVENTFUL_CONFIG", path)];
+    for (args, variables) in [(&["--data", place][..], &about_database[..]), (&[], &in_variables)] {
+        let serve = [&["serve", "--listen", "127.0.0.1:0"][..], args].concat();
+        let child = program(&serve).envs(variables.iter().copied()).stdout(Stdio::piped()).spawn();
+        let mut server = ServerChild::of(child.expect("it starts")).await;
+        assert!(server.says("persistence").await.contains("data, "), "{variables:?}");
+        server.kill().await;
+    }
 }
 
 #[tokio::test]

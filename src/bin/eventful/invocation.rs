@@ -18,6 +18,9 @@ use crate::settings::place::InvalidFile;
 /// The flags of `serve` that each choose a handler, and those that choose a place for events; one excludes the others.
 const CHOICES: [&[&str]; 2] = [&["deliver", "exec", "pull"], &["data", "postgres"]];
 
+/// The flags that are for a database alone, and of no use once a directory is chosen.
+const ABOUT_DATABASE: &[&str] = &["node", "one_copy", "postgres_password_file"];
+
 /// A mistake of the one who called the program.
 #[derive(Debug)]
 pub(crate) enum Mistaken {
@@ -30,7 +33,8 @@ pub(crate) enum Mistaken {
 /// Reads the command line, the environment, and the configuration file that they name.
 ///
 /// An empty variable counts as absent, and the flag of one handler beats the variables of the others, as both beat the
-/// file; so do those of places for events. The help shows the names of variables and never their values.
+/// file; so do those of places for events, and a directory beats all that is about a database. The help shows the names
+/// of variables and never their values.
 ///
 /// # Errors
 ///
@@ -49,10 +53,8 @@ pub(crate) fn read() -> Result<Options, Mistaken> {
     let by_flag = matches.subcommand().is_some_and(|(_, serve)| is_by_flag(serve, "config"));
     // What is in a variable may be a secret in the wrong place.
     let name = if by_flag { path.display().to_string() } else { "the file that EVENTFUL_CONFIG names".to_owned() };
-    let is_chosen = |choice: &&[&str]| {
-        matches.subcommand().is_some_and(|(_, serve)| choice.iter().any(|name| is_given(serve, name)))
-    };
-    let without = CHOICES.into_iter().filter(is_chosen).collect::<Vec<_>>().concat();
+    let is_given = |flag: &str| matches.subcommand().is_some_and(|(_, serve)| is_given(serve, flag));
+    let without = settled(&is_given);
     let (matches, serve) = with_file(command, &args, (path, &name), &without)?;
     let mut options = Options::from_arg_matches(&matches).map_err(Mistaken::Usage)?;
     options.call = ProgramCall::Serve(serve);
@@ -145,10 +147,19 @@ fn prefer_flags(command: Command, args: &[OsString]) -> Command {
     let flags_only = each_flag(command.clone(), &without_variable).ignore_errors(true).try_get_matches_from(args);
     let serve = flags_only.ok().and_then(|mut matches| matches.remove_subcommand());
     let Some((_, serve)) = serve else { return command };
-    let is_made = |choice: &&[&str]| choice.iter().any(|name| is_by_flag(&serve, name));
-    let made = CHOICES.into_iter().filter(is_made).collect::<Vec<_>>().concat();
-    let is_in = |flag: &Arg| made.iter().any(|name| flag.get_id() == name);
+    let settled = settled(&|flag| is_by_flag(&serve, flag));
+    let is_in = |flag: &Arg| settled.iter().any(|name| flag.get_id() == name);
     each_flag(command, &|flag| if is_in(&flag) { without_variable(flag) } else { flag })
+}
+
+/// Returns the settings that count no more where they are given less directly than those that `is_given` knows.
+fn settled(is_given: &dyn Fn(&str) -> bool) -> Vec<&'static str> {
+    let is_made = |choice: &&[&str]| choice.iter().any(|name| is_given(name));
+    let mut settled = CHOICES.into_iter().filter(is_made).collect::<Vec<_>>().concat();
+    if is_given("data") {
+        settled.extend(ABOUT_DATABASE);
+    }
+    settled
 }
 
 fn source(matches: &ArgMatches, flag: &str) -> Option<ValueSource> {
