@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("{} failed after {} attempts: {why}", record.key, record.attempt);
     }
     mended.store(true, Ordering::Relaxed);
-    println!("{:?}", eventful.redrive_matching(&filter, Cursor::START).await?);
+    println!("{:?}", eventful.redrive_matching(&filter, Cursor::START, usize::MAX).await?);
     eventful.wait_idle().await?;
     println!("{:?}", eventful.shutdown(None).await);
     Ok(())

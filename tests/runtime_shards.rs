@@ -126,8 +126,10 @@ async fn failed_events_are_redriven_and_discarded_over_all_shards() {
         eventful.submit(event(&number.to_string())).await.expect("room");
     }
     eventful.wait_idle().await.expect("it runs");
-    let mut discarded =
-        eventful.discard_matching(Status::Failed, &Filter::default(), Cursor::START).await.expect("it runs");
+    let mut discarded = eventful
+        .discard_matching(Status::Failed, &Filter::default(), Cursor::START, usize::MAX)
+        .await
+        .expect("it runs");
     assert_eq!((discarded.count, discarded.left), (100, 150), "a page continues in the next shard");
     assert!(discarded.next.is_some_and(|next| next.shard().0 > Shard::new(0)));
 
@@ -142,7 +144,8 @@ async fn failed_events_are_redriven_and_discarded_over_all_shards() {
     eventful.wait_idle().await.expect("it runs");
     assert_eq!(eventful.count(&Filter::of(Status::Completed)).await, Ok(150));
     let behind = Cursor::START.in_shard(Shard::new(SHARDS));
-    discarded = eventful.discard_matching(Status::Failed, &Filter::default(), behind).await.expect("it runs");
+    discarded =
+        eventful.discard_matching(Status::Failed, &Filter::default(), behind, usize::MAX).await.expect("it runs");
     assert_eq!((discarded.count, discarded.next), (0, None));
     let last = eventful.redrive_all(behind).await.expect("it runs");
     assert_eq!((last.count, last.left, last.next), (0, 0, None));

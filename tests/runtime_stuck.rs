@@ -236,7 +236,10 @@ async fn page_of_discards_waits_for_its_journal_once() {
     settle_down().await;
     let eventful = scene.eventful.clone();
     let filter = Filter::default();
-    let page = tokio::spawn(async move { eventful.discard_matching(Status::Received, &filter, Cursor::START).await });
+    let page =
+        tokio::spawn(
+            async move { eventful.discard_matching(Status::Received, &filter, Cursor::START, usize::MAX).await },
+        );
     until("both are discarded", || stats(&scene.eventful).engine.gauges.records(Status::Discarded) == 2).await;
     assert!(!page.is_finished(), "it waits until both are durable");
 

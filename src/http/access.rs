@@ -22,7 +22,8 @@ pub struct AccessConfig {
     pub submit: Vec<SecretRef>,
     /// Tokens that read events and numbers.
     pub read: Vec<SecretRef>,
-    /// Tokens of workers, which take events, with their payloads, and settle them.
+    /// Tokens of workers, which take events, with their payloads, and settle them. To submit events that follow, in `then`
+    /// of a settle, a token must be one of `submit`, too.
     pub work: Vec<SecretRef>,
     /// Tokens that do everything.
     pub operate: Vec<SecretRef>,
@@ -84,6 +85,12 @@ impl Access {
             return Err(Problem::new(ProblemKind::Unauthorized, "the token is not known: send another one").closing());
         }
         Ok(known)
+    }
+
+    /// Returns whether a caller, whose call was let in, may submit events with it.
+    pub(super) fn may_submit(&self, headers: &HeaderMap) -> bool {
+        self.is_open()
+            || self.known(headers).is_ok_and(|known| known[Role::Submit as usize] || known[Role::Operate as usize])
     }
 
     /// # Errors

@@ -10,6 +10,7 @@ use super::budget::Budget;
 use super::envelope::OVERHEAD_BYTES;
 use super::fact_log::FactLog;
 use super::front_config::FrontConfig;
+use super::last_event::LastEvent;
 use super::limits::Limits;
 use super::sources::Source;
 use super::targets::Targets;
@@ -34,6 +35,8 @@ pub(super) struct Front {
     pub(super) facts: FactLog,
     /// For requests, and for responses that wait for their client.
     pub(super) budget: Arc<Budget>,
+    /// For all streams of numbers.
+    pub(super) last_stats: LastEvent,
     pub(super) has_page: bool,
 }
 
@@ -46,6 +49,7 @@ impl Front {
         let largest = eventful.config().max_event_bytes.saturating_add(OVERHEAD_BYTES);
         let budget = Budget::new(limits.max_inflight_bytes.max(largest));
         let sources = sources.into_iter().map(|source| (source.name().to_string(), source)).collect();
-        Self { eventful, limits, sources, access, targets, intakes, leases, facts, budget, has_page: ui }
+        let last_stats = LastEvent::default();
+        Self { eventful, limits, sources, access, targets, intakes, leases, facts, budget, last_stats, has_page: ui }
     }
 }

@@ -8,9 +8,11 @@ use std::string::{String, ToString as _};
 use std::sync::Arc;
 use std::vec::Vec;
 
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, request};
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -60,8 +62,11 @@ pub(super) async fn extend(
     State(front): State<Arc<Front>>,
     Path(run): Path<String>,
     RawQuery(query): RawQuery,
+    request: Request,
 ) -> JsonAnswer {
     query::parse(query.as_deref(), [])?;
+    // There is nothing to say in it; a client that sends one all the same, such as {}, does no harm.
+    whole(&front, request.into_body(), (BODY_BYTES, "none")).await?;
     let attempt = desk(&front)?.attempt(self::run(&run)?).ok_or_else(stale)?;
     let deadline = attempt.heartbeat().map_err(|_| stale())?;
     Ok(answer(&ExtendedBody { deadline: Rfc3339(deadline) }))
@@ -99,9 +104,13 @@ pub(super) async fn settle(
     let form = r#"{"outcome", "error"?, "after"?, "then"?}"#;
     // Besides, the follow-ups may have what one event may.
     let most = BODY_BYTES + front.most_bytes() + envelope::OVERHEAD_BYTES;
+    let may_submit = front.access.may_submit(request.headers());
     let mut body: SettleBody = read(&front, request, (most, form)).await?;
     let (then, run) = (body.then.take(), self::run(&run)?);
     let result = result(body)?;
+    if !may_submit && then.as_ref().is_some_and(|then| !then.is_empty()) {
+        return Err(Problem::new(ProblemKind::Forbidden, THEN_SUBMITS));
+    }
     let status = match (then, &result) {
         (None, _) => desk(&front)?.settle(run, result).await?,
         (Some(then), Ok(())) => desk(&front)?.settle_with(run, follow_ups(&then)?).await?,
@@ -109,6 +118,10 @@ pub(super) async fn settle(
     };
     Ok(answer(&SettledBody { status: status.as_str() }))
 }
+
+/// The reason why a worker is refused that may take events and submit none.
+const THEN_SUBMITS: &str = "the token does not allow then, which submits events: send a token that may work and submit, \
+                            or leave then out";
 
 fn follow_ups(then: &[Box<RawValue>]) -> Result<Vec<Event>, Problem> {
     let parsed = then.iter().enumerate().map(|(number, event)| {
@@ -140,10 +153,7 @@ fn result(SettleBody { outcome, error, after, .. }: SettleBody) -> Result<Result
 async fn read<T: DeserializeOwned>(front: &Front, request: Request, (most, form): (usize, &str)) -> Result<T, Problem> {
     let (request::Parts { headers, .. }, body) = request.into_parts();
     coding::refuse_content(&headers)?;
-    let timeouts = Timeouts::default();
-    let whole = body::read(body, most, (front.limits.body_timeout, &timeouts), &front.budget).await;
-    let too_large = || Problem::invalid(format!("the body has more than {most} bytes: send {form}")).closing();
-    let whole = whole.map_err(|problem| problem.unwrap_or_else(too_large))?;
+    let whole = whole(front, body, (most, form)).await?;
     // No body is a body without members: a lease needs none.
     let text = if whole.is_empty() { b"{}" } else { &whole[..] };
     // serde takes an array for a struct, too, with its members in the order of the fields.
@@ -151,6 +161,16 @@ async fn read<T: DeserializeOwned>(front: &Front, request: Request, (most, form)
         return Err(Problem::invalid(format!("the body is no JSON object: send {form}")));
     }
     serde_json::from_slice(text).map_err(|why| Problem::invalid(format!("the body is not {form}: {why}")))
+}
+
+/// The body, which may have so many bytes.
+async fn whole(front: &Front, body: Body, (most, form): (usize, &str)) -> Result<Bytes, Problem> {
+    let whole = body::read(body, most, (front.limits.body_timeout, &Timeouts::default()), &front.budget).await;
+    let too_large = || {
+        let detail = format!("the body has more than {most} bytes: send {form}");
+        Problem::new(ProblemKind::TooLarge, detail).closing()
+    };
+    whole.map_err(|problem| problem.unwrap_or_else(too_large))
 }
 
 fn desk(front: &Front) -> Result<&LeaseDesk, Problem> {

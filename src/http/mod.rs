@@ -17,7 +17,7 @@
 //! | `lease` | workers that take events |
 //! | `facts`, `fact_log`, `fact_json` | facts as they happen |
 //! | `request_trace` | the trace that an event is part of |
-//! | `families`, `exposition`, `stats_stream`, `health` | numbers as JSON, once or each second, and as Prometheus text; liveness and readiness |
+//! | `families`, `exposition`, `stats_stream`, `last_event`, `health` | numbers as JSON, once or each second, and as Prometheus text; liveness and readiness |
 //! | `ui` | the page for operators |
 //! | `problem` | errors, as RFC 9457 has them |
 //! | `query`, `path`, [`duration`] | parts of requests and responses |
@@ -52,6 +52,7 @@ mod h2;
 mod header_form;
 mod health;
 mod hosts;
+mod last_event;
 mod lease;
 mod limits;
 mod line_results;

@@ -1,5 +1,6 @@
 //! Calls of operators: redrive, discard, pause, resume.
 
+use core::num::NonZeroUsize;
 use std::format;
 use std::string::String;
 use std::sync::Arc;
@@ -56,7 +57,8 @@ pub(super) async fn redrive_all(
     let body = match many.dry_run {
         true => json(&Matching { matching: front.eventful.count(&many.filter).await? }),
         false => {
-            json(&RedrivenBody::new(&front.eventful.redrive_matching(&many.filter, many.after).await?, &many.again))
+            let redriven = front.eventful.redrive_matching(&many.filter, many.after, many.limit).await?;
+            json(&RedrivenBody::new(&redriven, &many.again))
         }
     };
     Ok(([(CONTENT_TYPE, "application/json")], body))
@@ -77,7 +79,7 @@ pub(super) async fn discard_all(
     let body = match many.dry_run {
         true => json(&Matching { matching: front.eventful.count(&many.filter).await? }),
         false => {
-            let discarded = front.eventful.discard_matching(status, &many.filter, many.after).await?;
+            let discarded = front.eventful.discard_matching(status, &many.filter, many.after, many.limit).await?;
             json(&DiscardedBody { discarded: discarded.count, left: discarded.left, next: discarded.next.map(cursor) })
         }
     };
@@ -87,12 +89,15 @@ pub(super) async fn discard_all(
 /// The reason why a call that may discard everything is refused.
 const WHICH_TO_DISCARD: &str = "say which events: POST /v1/discard?status=failed, without a body; status may be \
                                 received, processing, failed_retry or failed, and id, source, type, error, cause, \
-                                accepted_from, accepted_until, failed_from, failed_until choose among them; dry_run=true counts them";
+                                accepted_from, accepted_until, failed_from, failed_until choose among them; dry_run=true counts them, \
+                                limit bounds their number";
 
 /// The parameters of a call for many events.
 struct BulkRequest {
     filter: Filter,
     after: Cursor,
+    /// The most events that the call changes.
+    limit: usize,
     dry_run: bool,
     /// The query without `after`, to be sent again.
     again: String,
@@ -100,12 +105,19 @@ struct BulkRequest {
 
 impl BulkRequest {
     fn parse(uri_query: Option<&str>) -> Result<Self, Problem> {
-        let (filter, [after, dry_run]) = filter::parse(uri_query, ["after", "dry_run"])?;
+        let (filter, [after, limit, dry_run]) = filter::parse(uri_query, ["after", "limit", "dry_run"])?;
         let after = query::number("after", after.as_deref(), 0..=u64::MAX)?.map_or(Cursor::START, Cursor::new);
+        let limit = query::number("limit", limit.as_deref(), NonZeroUsize::MIN..=NonZeroUsize::MAX)?;
         let dry_run = query::flag("dry_run", dry_run.as_deref())?;
         // The cursor is replaced by that of the next page.
         let pairs = uri_query.unwrap_or_default().split('&').filter(|pair| !pair.starts_with("after="));
-        Ok(Self { filter, after, dry_run, again: pairs.collect::<Vec<_>>().join("&") })
+        Ok(Self {
+            filter,
+            after,
+            limit: limit.map_or(usize::MAX, NonZeroUsize::get),
+            dry_run,
+            again: pairs.collect::<Vec<_>>().join("&"),
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The numbers as JSON: once, or every second as server-sent events.
+//! The numbers as JSON: once, or every second as server-sent events, which all that follow share.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -17,6 +17,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use super::exposition;
 use super::front::Front;
+use super::last_event::ComputedEvent;
 use super::problem::Problem;
 use crate::engine::Phase;
 
@@ -49,6 +50,12 @@ fn respond(front: Arc<Front>) -> Response {
     (headers, Body::new(StatsStream { front, ticks, has_ended: false })).into_response()
 }
 
+fn compute(front: &Front) -> Option<ComputedEvent> {
+    let stats = front.eventful.stats().ok()?;
+    let text = format!("event: stats\ndata: {}\n\n", exposition::stats_json(front, &stats));
+    Some(ComputedEvent { text: text.into(), is_last: stats.phase == Phase::Stopped })
+}
+
 struct StatsStream {
     front: Arc<Front>,
     ticks: Interval,
@@ -64,10 +71,12 @@ impl HttpBody for StatsStream {
             return Poll::Ready(None);
         }
         ready!(self.ticks.poll_tick(cx));
-        let Ok(stats) = self.front.eventful.stats() else { return Poll::Ready(None) };
-        self.has_ended = stats.phase == Phase::Stopped;
-        let text = exposition::stats_json(&self.front, &stats);
-        Poll::Ready(Some(Ok(Frame::data(format!("event: stats\ndata: {text}\n\n").into()))))
+        // By half the time no stream shows numbers twice, nor any that are older than what it could have shown before.
+        let Some(event) = self.front.last_stats.get(EVERY / 2, || compute(&self.front)) else {
+            return Poll::Ready(None);
+        };
+        self.has_ended = event.is_last;
+        Poll::Ready(Some(Ok(Frame::data(event.text))))
     }
 }
 
@@ -105,6 +114,26 @@ mod tests {
         let (_, text) = next().await.expect("the last");
         assert!(text.contains("\"stopped\":1"), "{text}");
         assert_eq!(next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streams_share_what_one_of_them_has_computed() {
+        let handle = async |_: Event, _: Attempt| Ok::<_, Failure>(());
+        let eventful = Eventful::builder().start(handle).expect("it starts");
+        let front = Arc::new(Front::new(eventful, FrontConfig::default()));
+        let mut bodies: Vec<_> = (0..5).map(|_| respond(Arc::clone(&front)).into_body()).collect();
+        let mut computed = Vec::new();
+        for _ in 0..3 {
+            let mut seen = Vec::new();
+            for body in &mut bodies {
+                let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await.expect("numbers");
+                seen.push(frame.expect("no error").into_data().expect("data"));
+            }
+            // Where the bytes are says whether they are the same ones, and none is freed while it is compared.
+            assert!(seen.iter().all(|event| event.as_ptr() == seen[0].as_ptr()), "each stream has bytes of its own");
+            computed.push(seen.swap_remove(0));
+        }
+        assert!(computed.windows(2).all(|pair| pair[0].as_ptr() != pair[1].as_ptr()), "each second has new numbers");
     }
 
     #[test]

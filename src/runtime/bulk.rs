@@ -66,7 +66,7 @@ impl Eventful {
     ///
     /// [`RedriveError`] when it redrove none.
     pub async fn redrive_all(&self, after: Cursor) -> Result<Redriven, RedriveError> {
-        self.redrive_matching(&Filter::default(), after).await
+        self.redrive_matching(&Filter::default(), after, usize::MAX).await
     }
 
     /// Returns the number of events that match: those that [`Eventful::redrive_matching`] and
@@ -91,7 +91,8 @@ impl Eventful {
         Ok(count)
     }
 
-    /// Redrives one page of failed events that match, from `after` on, in the order in which they failed. Ends early
+    /// Redrives one page of failed events that match, `limit` at most, from `after` on, in the order in which they failed
+    /// within each shard. A page has a bound of its own, so there may be more even with a larger limit. Ends early
     /// when a bound is reached; then `next` is where it began, in the shard that reached it. Events whose group has no room
     /// are passed over and stay failed. The filter's status is ignored.
     ///
@@ -99,9 +100,14 @@ impl Eventful {
     ///
     /// [`RedriveError`] when it redrove none. If only groups without room are the reason, it is returned with the last page;
     /// those before have a `next`.
-    pub async fn redrive_matching(&self, filter: &Filter, after: Cursor) -> Result<Redriven, RedriveError> {
+    pub async fn redrive_matching(
+        &self,
+        filter: &Filter,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Redriven, RedriveError> {
         let filter = with_status(filter, Status::Failed);
-        let (parts, mut next) = self.keys(&filter, after)?;
+        let (parts, mut next) = self.keys(&filter, after, limit)?;
         let (mut count, mut lsns, mut refused) = (0, Vec::new(), None);
         'page: for ShardKeys { after, shared, keys } in parts {
             for key in keys {
@@ -131,8 +137,9 @@ impl Eventful {
         Ok(Redriven { count, left, next })
     }
 
-    /// Discards one page of events of this status that match, from `after` on. The status is a parameter of its own,
-    /// so that no call without a filter discards everything by mistake.
+    /// Discards one page of events of this status that match, `limit` at most, from `after` on. A page has a bound of its
+    /// own, so there may be more even with a larger limit. The status is a parameter of its own, so that no call without
+    /// a filter discards everything by mistake.
     ///
     /// # Errors
     ///
@@ -142,9 +149,10 @@ impl Eventful {
         status: Status,
         filter: &Filter,
         after: Cursor,
+        limit: usize,
     ) -> Result<Discarded, DiscardError> {
         let filter = with_status(filter, status);
-        let (parts, next) = self.keys(&filter, after)?;
+        let (parts, next) = self.keys(&filter, after, limit)?;
         let (mut count, mut lsns) = (0, Vec::new());
         for ShardKeys { shared, keys, .. } in parts {
             for key in keys {
@@ -163,10 +171,15 @@ impl Eventful {
         Ok(Discarded { count, left, next })
     }
 
-    /// Returns one page of the keys of events that match, and where to continue.
-    fn keys(&self, filter: &Filter, after: Cursor) -> Result<(Vec<ShardKeys<'_>>, Option<Cursor>), Unavailable> {
+    /// Returns one page of the keys of events that match, `limit` at most, and where to continue.
+    fn keys(
+        &self,
+        filter: &Filter,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<(Vec<ShardKeys<'_>>, Option<Cursor>), Unavailable> {
         let (mut parts, mut next) = (Vec::new(), Some(after));
-        let mut room = self.config().thresholds().bulk;
+        let mut room = self.config().thresholds().bulk.min(limit);
         while let Some(after) = next.filter(|_| room > 0) {
             let Some(at) = self.shards.at(after) else { return Ok((parts, None)) };
             let (keys, rest) =

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use eventful::http::{FrontConfig, Limits};
+use eventful::http::sources::{Secret, SecretRef};
+use eventful::http::{Access, AccessConfig, FrontConfig, Limits};
 use eventful::{Config, Eventful, handler::LeaseDesk};
 use serde_json::{Value, json};
 
@@ -165,6 +166,51 @@ async fn calls_that_cannot_be_are_refused() {
 }
 
 #[tokio::test]
+async fn body_that_is_too_large_is_refused() {
+    let mut config = Config::default();
+    config.max_event_bytes = 100;
+    let server = server(config).await;
+    let large = format!(r#"{{"error":"{}"}}"#, "x".repeat(5 << 20));
+    for target in ["/v1/lease", "/v1/runs/1-1/extend", "/v1/runs/1-1/settle"] {
+        let refused = call(&server, target, &large).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (413, "too_large"), "{target}: {refused:?}");
+        assert_eq!(refused.header("connection"), Some("close"), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn worker_submits_follow_ups_only_with_a_token_that_may_submit() {
+    let tokens = |texts: &[&str]| texts.iter().map(|text| SecretRef::Given(Secret::new(text))).collect();
+    let mut access = AccessConfig::default();
+    (access.submit, access.operate) = (tokens(&["s", "both"]), tokens(&["o"]));
+    access.work = tokens(&["w", "both"]);
+    let server = server_with(Config::default(), Access::new(&access).expect("tokens")).await;
+    let post = async |target: &str, token: &str, body: Value| {
+        let authorization = format!("Bearer {token}");
+        let headers = [("content-type", "application/json"), ("authorization", &authorization)];
+        server.call("POST", target, &headers, &body.to_string()).await
+    };
+    for id in ["a", "b", "c"] {
+        assert_eq!(post("/v1/events", "s", json!({"id": id})).await.status, 202);
+    }
+    let leased = post("/v1/lease", "w", json!({"max": 3, "wait": "50s"})).await.json();
+    let settle = |index: usize| format!("/v1/runs/{}/settle", run(&leased["events"][index]));
+    let then = |id: &str| json!({"outcome": "done", "then": [{"id": id}]});
+    let refused = post(&settle(0), "w", then("then-a")).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (403, "forbidden"), "{refused:?}");
+    assert!(refused.body.contains("then") && refused.body.contains("submit"), "{refused:?}");
+    // Nothing has changed: the run is there to be settled.
+    let settled = post(&settle(0), "w", json!({"outcome": "done", "then": []})).await;
+    assert_eq!((settled.status, &settled.json()["status"]), (200, &json!("completed")), "{settled:?}");
+    for (index, token) in [(1, "both"), (2, "o")] {
+        let settled = post(&settle(index), token, then(token)).await;
+        assert_eq!((settled.status, &settled.json()["status"]), (200, &json!("completed")), "{settled:?}");
+    }
+    let accepted = server.eventful.stats().expect("numbers").engine.facts.accepted;
+    assert_eq!(accepted, 5, "three, and two that follow");
+}
+
+#[tokio::test]
 async fn record_is_shown_when_it_is_terminal_or_the_wait_ends() {
     let server = server(Config::default()).await;
     server.envelope(r#"{"id":"a"}"#).await;
@@ -195,10 +241,14 @@ async fn shutdown_ends_the_wait_and_drains_what_workers_have() {
 }
 
 async fn server(config: Config) -> TestServer {
+    server_with(config, Access::default()).await
+}
+
+async fn server_with(config: Config, access: Access) -> TestServer {
     let desk = LeaseDesk::new();
     let eventful = Eventful::builder().config(config).start(desk.clone()).expect("it starts");
     let mut front = FrontConfig::from(Limits::default());
-    front.leases = Some(desk);
+    (front.leases, front.access) = (Some(desk), access);
     TestServer::of(eventful, front).await
 }
 

@@ -69,6 +69,34 @@ async fn redrive_of_all_says_how_many_are_left_and_how_to_continue() {
 }
 
 #[tokio::test]
+async fn call_for_many_changes_no_more_than_its_limit() {
+    let server = TestServer::default().await;
+    for n in 0..5 {
+        server.envelope(&format!(r#"{{"id":"bad-{n}"}}"#)).await;
+        server.until(&format!("bad-{n}"), "failed").await;
+    }
+    server.call("POST", "/v1/pause", &[], "").await;
+    let answer = server.call("POST", &format!("{ALL_FAILED}&limit=2"), &[], "").await.json();
+    let next = answer["next"].as_str().expect("there is more");
+    assert_eq!((&answer["redriven"], &answer["left"]), (&2.into(), &3.into()), "{answer}");
+    let again = format!("3 failed events are left: POST {ALL_FAILED}&limit=2&after={next}");
+    assert_eq!(answer["detail"], again);
+    let rest = server.call("POST", &format!("/v1/discard?status=failed&limit=1&after={next}"), &[], "").await.json();
+    assert_eq!((&rest["discarded"], &rest["left"]), (&1.into(), &2.into()), "{rest}");
+    // A page is as long as it may be, however many a caller would take.
+    let rest = server.call("POST", &format!("{ALL_FAILED}&limit=18446744073709551615"), &[], "").await.json();
+    assert_eq!((&rest["redriven"], &rest["left"], rest.get("next")), (&2.into(), &0.into(), None), "{rest}");
+    for call in [ALL_FAILED, "/v1/discard?status=received"] {
+        for limit in ["0", "-1", "x", ""] {
+            let refused = server.call("POST", &format!("{call}&limit={limit}"), &[], "").await;
+            assert_eq!((refused.status, refused.problem().as_str()), (400, "invalid"), "{call} {limit}");
+            assert!(refused.body.contains("limit is") && refused.body.contains("from 1"), "{refused:?}");
+        }
+    }
+    assert_eq!(server.get("/v1/stats").await.json()["records"]["received"], 4);
+}
+
+#[tokio::test]
 async fn number_that_is_too_large_is_refused_with_its_range() {
     let server = TestServer::default().await;
     for (target, range) in [

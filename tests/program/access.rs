@@ -42,6 +42,27 @@ async fn call_without_the_right_token_is_refused() {
 }
 
 #[tokio::test]
+async fn worker_without_a_token_to_submit_settles_and_submits_nothing() {
+    let home = tempfile::tempdir().expect("a directory");
+    let [submit, work] =
+        [("submit", "s-token\n"), ("work", "w-token\n")].map(|(name, text)| file(home.path(), name, text));
+    let server = ServerChild::start(&["--pull", "--submit-token-file", &submit, "--work-token-file", &work]).await;
+    let post = async |target: &str, token: &str, body: &str| {
+        server
+            .send("POST", target, &format!("content-type: application/json\r\nauthorization: Bearer {token}\r\n"), body)
+            .await
+    };
+    assert!(post("/v1/events", "s-token", r#"{"id":"a"}"#).await.starts_with("HTTP/1.1 202"));
+    let leased = post("/v1/lease", "w-token", r#"{"wait":"50s"}"#).await;
+    let run = leased.split("\"run\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a run");
+    let settle = format!("/v1/runs/{run}/settle");
+    let refused = post(&settle, "w-token", r#"{"outcome":"done","then":[{"id":"b"}]}"#).await;
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("submit"), "{refused}");
+    let settled = post(&settle, "w-token", r#"{"outcome":"done"}"#).await;
+    assert!(settled.starts_with("HTTP/1.1 200") && settled.contains("completed"), "{settled}");
+}
+
+#[tokio::test]
 async fn lines_are_sent_with_the_token_in_a_file() {
     let home = tempfile::tempdir().expect("a directory");
     let [token, lines] =

@@ -237,14 +237,14 @@ async fn redrive_of_events_that_fail_again_at_once_ends() {
     let routes = "[targets.a]\nurl = \"http://127.0.0.1:9/\"\n[[routes]]\ntype = \"a\"\ntarget = \"a\"\n";
     fs::write(&path, routes).expect("a file");
     let server = ServerChild::start(&["--config", path.to_str().expect("text")]).await;
-    let (pages, lines) = (3, 3000);
+    let lines = 3000;
     let batch: String = (0..lines).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
     server.send("POST", "/v1/events/batch", "content-type: application/x-ndjson\r\n", &batch).await;
     server.until_answer("/v1/stats", 200, &format!("\"failed\":{lines}")).await;
     let redrive = ask(&server, &["redrive", "--all", "--yes", "--json"]);
     let (code, output, stderr) = tokio::time::timeout(Duration::from_secs(100), redrive).await.expect("it ends");
-    let count = values(&output)[0]["redriven"].as_u64().expect("a number");
-    assert!(code == 0 && (lines..=lines + lines / pages).contains(&count), "{output}{stderr}");
+    // As many as were confirmed, though more have failed by then.
+    assert_eq!((code, &values(&output)[0]["redriven"]), (0, &lines.into()), "{output}{stderr}");
 }
 
 #[tokio::test]

@@ -58,9 +58,10 @@ pub(super) async fn change(
         return Ok(ExitCode::FAILURE);
     }
     let (mut count, mut after) = (0, String::new());
-    // Events that fail again at once come back behind the cursor: no more are changed than were counted, up to a page.
+    // Events that fail again at once come back behind the cursor: no more are changed than were counted.
     while count < matching {
-        let page = backend.call(Method::POST, &format!("/v1/{verb}{}{after}", query.as_str())).await?.ok()?.json();
+        let target = format!("/v1/{verb}{}&limit={}{after}", query.as_str(), matching - count);
+        let page = backend.call(Method::POST, &target).await?.ok()?.json();
         count += page[done].as_u64().unwrap_or(0);
         match page["next"].as_str() {
             Some(next) => after = format!("&after={next}"),
