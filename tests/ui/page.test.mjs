@@ -146,7 +146,7 @@ scenario('a selected cause is redriven whole, and a longer one is not', {}, asyn
   await page.route('**/v1/failures*', (route) => route.fulfill({ json: { causes: list.map((one) => ({ ...one, first_failed_at: '2026-01-01T00:00:00Z', last_failed_at: '2026-01-01T00:00:00Z' })) } }));
   await page.route('**/v1/redrive*', (route) => {
     asked.push(new URL(route.request().url()).search);
-    return route.fulfill({ json: asked.length === 1 ? { matching: 2 } : { redriven: 2, left: 1 } });
+    return route.fulfill({ json: asked.length === 1 ? { matching: 2 } : { redriven: 1, left: 1, next: '7' } });
   });
   await open('/ui/#failures');
   await page.getByLabel('Select all events with: refused', { exact: true }).check();
@@ -154,7 +154,9 @@ scenario('a selected cause is redriven whole, and a longer one is not', {}, asyn
   await asks(page, 'Redrive 2 events?');
   await page.locator('dialog button', { hasText: 'Redrive' }).click();
   await reports(page, '2 events redriven');
-  assert.deepEqual(asked, ['?status=failed&cause=refused&dry_run=true', '?status=failed&cause=refused']);
+  // No more than were confirmed, though there is a next page.
+  const query = '?status=failed&cause=refused';
+  assert.deepEqual(asked, [`${query}&dry_run=true`, `${query}&limit=2`, `${query}&limit=1&after=7`]);
 });
 
 scenario('all that match a filter are redriven, then all are discarded', {}, async ({ server, page, open }) => {
@@ -180,6 +182,91 @@ scenario('all that match a filter are redriven, then all are discarded', {}, asy
   await reports(page, '3 events discarded');
   await server.count('discarded', 3);
   await page.locator('#failures-list .empty', { hasText: 'No event has failed.' }).waitFor();
+});
+
+scenario('a filter that is not applied yet chooses nothing', {}, async ({ server, page, open }) => {
+  await fails(server, 2, 'refused', '?source=shop');
+  await fails(server, 1, 'gone');
+  await open('/ui/#failures');
+  await until(async () => (await text(page, '#failures-list b')) === '3', 'all are counted');
+  await page.locator('#failures-filter [name=source]').fill('shop');
+  await page.getByRole('button', { name: 'Discard all…' }).click();
+  await asks(page, 'Discard 3 events?');
+  assert.match(await text(page, 'dialog[open] p'), /^These are all events that have failed\./);
+  await page.locator('dialog button', { hasText: 'Cancel' }).click();
+  await fails(server, 1, 'late');
+  await until(async () => (await text(page, '#failures-list b')) !== '3', 'the list is read again');
+  assert.equal(await text(page, '#failures-list b'), '4');
+  await page.locator('#failures-list .cause .fold').click();
+  await page.locator('.events .fold', { hasText: 'late-0' }).waitFor();
+  assert.equal(await page.locator('.events > li').count(), 4);
+  await page.getByLabel('Select all events with').check();
+  await page.getByRole('button', { name: 'Discard selected…' }).click();
+  await asks(page, 'Discard 4 events?');
+  await page.locator('dialog button', { hasText: 'Discard' }).click();
+  await reports(page, '4 events discarded');
+});
+
+scenario('a filter that is applied during a reading is read after it', {}, async ({ server, page, open }) => {
+  await fails(server, 2, 'refused', '?source=shop');
+  await fails(server, 1, 'gone');
+  let go;
+  const held = new Promise((resolve) => (go = resolve));
+  await page.route('**/v1/failures', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await open();
+  await shows(page, '[data-stat="records.failed"]', '3');
+  await page.locator('nav a', { hasText: 'Failures' }).click();
+  await page.locator('#failures-filter [name=source]').fill('shop');
+  await page.locator('#failures-filter button').click();
+  go();
+  await until(async () => (await page.locator('#failures-list b').count()) > 0 && (await text(page, '#failures-list b')) === '2', 'those of the source are counted');
+});
+
+scenario('times of a cause on several pages are the first and the last', {}, async ({ page, open }) => {
+  const at = (count, first, last) => ({ cause: 'refused', count, first_failed_at: first, last_failed_at: last });
+  const pages = [
+    { causes: [at(1, '2026-01-02T00:00:00Z', '2026-01-05T00:00:00.5Z')], next: '7' },
+    { causes: [at(2, '2026-01-01T00:00:00Z', '2026-01-05T00:00:00Z')] },
+  ];
+  await page.route('**/v1/failures*', (route) => route.fulfill({ json: pages[route.request().url().includes('after=7') ? 1 : 0] }));
+  await open('/ui/#failures');
+  await shows(page, '#failures-list b', '3');
+  assert.equal(await page.locator('#failures-list time').getAttribute('datetime'), '2026-01-05T00:00:00.5Z');
+});
+
+scenario('events of a cause are read on through pages that have none', {}, async ({ server, page, open }) => {
+  await fails(server, 1);
+  await page.route('**/v1/events?*', async (route) => {
+    if (route.request().url().includes('after=')) await route.continue();
+    else await route.fulfill({ json: { records: [], next: '0' } });
+  });
+  await open('/ui/#failures');
+  await page.locator('#failures-list .cause .fold').click();
+  await page.locator('.events .fold', { hasText: 'refused-0' }).waitFor();
+});
+
+scenario('a link may name fields that the search does not have', {}, async ({ page, open }) => {
+  await open('/ui/#events?length=1&id=one&elements=2');
+  await shows(page, '#found-count', 'No event matches.');
+  assert.equal(await page.locator('#search [name=id]').inputValue(), 'one');
+});
+
+scenario('a text that no header carries is no token', { tokens: { operate: 'o-token' }, expects: /status of 401/ }, async ({ page, open }) => {
+  await open();
+  for (const wrong of ['o-token…', 'o token', 'ö']) {
+    await page.locator('#token').fill(wrong);
+    await page.keyboard.press('Enter');
+    await shows(page, '#token-error', 'This is no token: it has characters that no token has. Paste it again.');
+  }
+  await page.evaluate(() => sessionStorage.setItem('eventful.token', 'o-token…'));
+  await page.reload();
+  await shows(page, '#token-error', 'The server does not know this token.');
+  await page.locator('#token').fill('o-token');
+  await page.keyboard.press('Enter');
+  await page.locator('#pause button', { hasText: 'Pause' }).waitFor();
 });
 
 scenario('events are searched by id, source, type, status and time', {}, async ({ server, page, open }) => {

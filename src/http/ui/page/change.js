@@ -79,7 +79,7 @@ export async function changeEach(change, keys) {
   return true;
 }
 
-// Changes all failed events that a filter chooses, in pages, after their number is confirmed.
+// Changes the failed events that a filter chooses, in pages, after their number is confirmed, and no more than that.
 export async function changeMatching(change, filter, which) {
   const query = { status: 'failed', ...filter };
   let matching;
@@ -99,11 +99,11 @@ export async function changeMatching(change, filter, which) {
 
 const countOf = async (change, query) => (await call('POST', `v1/${change.verb}`, { ...query, dry_run: true })).matching;
 
-// Ends after as many as were confirmed: one that fails again at once would be found again without end.
+// Changes no more than were confirmed: one that fails again at once would be found again without end.
 async function pages(change, query, most, progress) {
   let [count, after] = [0, undefined];
   do {
-    const page = await call('POST', `v1/${change.verb}`, { ...query, after });
+    const page = await call('POST', `v1/${change.verb}`, { ...query, limit: most - count, after });
     count += Number(page[change.done]);
     after = page.next;
     progress(count);

@@ -1,6 +1,6 @@
 // Failed events by their cause, and what an operator does about them.
 
-import { read } from './api.js';
+import { eventPages, read } from './api.js';
 import { DISCARD, REDRIVE, changeEach, changeMatching } from './change.js';
 import { button, byId, el, say } from './dom.js';
 import { details, when } from './record.js';
@@ -19,6 +19,8 @@ const keyText = ({ id, source }) => JSON.stringify([source, id]);
 
 export class Failures {
   #access;
+  // The filter whose events are shown. What is typed since then counts once it is applied.
+  #applied = {};
   #isSeen = false;
   #isReading = false;
   #readAt = 0;
@@ -35,6 +37,7 @@ export class Failures {
     this.#access = access;
     byId('failures-filter').onsubmit = (submitted) => {
       submitted.preventDefault();
+      this.#applied = this.#filter();
       this.#refresh();
     };
     byId('failures-again').onclick = () => this.#refresh();
@@ -70,14 +73,17 @@ export class Failures {
     this.#chosenEvents.clear();
     this.#open.clear();
     byId('failures-changed').hidden = true;
+    const filter = this.#applied;
     try {
-      await this.#readAll(this.#filter());
+      await this.#readAll(filter);
       this.#render();
     } catch (refused) {
       byId('failures-list').replaceChildren(el('li', { class: 'empty bad' }, refused.message));
     } finally {
       this.#isReading = false;
     }
+    // Another one was applied meanwhile.
+    if (filter !== this.#applied) await this.#refresh();
   }
 
   async #readAll(filter) {
@@ -93,7 +99,7 @@ export class Failures {
 
   #render() {
     const sorted = [...this.#causes.values()].sort((one, other) => other.count - one.count);
-    const empty = () => el('li', { class: 'empty' }, isEmpty(this.#filter()) ? 'No event has failed.' : 'No failed event matches.');
+    const empty = () => el('li', { class: 'empty' }, isEmpty(this.#applied) ? 'No event has failed.' : 'No failed event matches.');
     byId('failures-list').replaceChildren(...(sorted.length > 0 ? sorted.map((found) => this.#cause(found)) : [empty()]));
     say(byId('failures-part'), this.#isPart ? 'There are more failed events than are counted here: choose a time, a source or a type.' : '');
     this.#actions();
@@ -135,12 +141,15 @@ export class Failures {
 
   async #more(rows, body, cause, after) {
     try {
-      const page = await read('v1/events', { status: 'failed', cause, ...this.#filter(), limit: SHOWN, after });
-      rows.append(...page.records.map((record) => this.#event(record)));
-      if (page.next === undefined) return;
+      let next;
+      for await (const page of eventPages({ status: 'failed', cause, ...this.#applied }, SHOWN, after)) {
+        rows.append(...page.records.map((record) => this.#event(record)));
+        next = page.next;
+      }
+      if (next === undefined) return;
       const more = button('Show more', () => {
         more.remove();
-        this.#more(rows, body, cause, page.next);
+        this.#more(rows, body, cause, next);
       });
       body.append(more);
     } catch (refused) {
@@ -183,16 +192,17 @@ export class Failures {
   }
 
   #changeAll(change) {
-    const filter = this.#filter();
+    const filter = this.#applied;
     const which = isEmpty(filter) ? 'These are all events that have failed.' : 'These are all failed events that match the filter.';
     return changeMatching(change, filter, which);
   }
 
   async #changeChosen(change) {
     let isChanged = false;
+    const filter = this.#applied;
     for (const cause of [...this.#chosenCauses]) {
       const which = `These have failed with: ${cause || 'no error'}.`;
-      isChanged = (await changeMatching(change, { ...this.#filter(), cause }, which)) || isChanged;
+      isChanged = (await changeMatching(change, { ...filter, cause }, which)) || isChanged;
     }
     const keys = [...this.#chosenEvents.values()];
     return (keys.length > 0 && (await changeEach(change, keys))) || isChanged;
@@ -201,8 +211,15 @@ export class Failures {
 
 const isEmpty = (filter) => Object.values(filter).every((value) => value === undefined);
 
-function merge(causes, { cause, count, first_failed_at: first, last_failed_at: last }) {
-  const known = causes.get(cause);
-  if (known) causes.set(cause, { ...known, count: known.count + count, last_failed_at: last });
-  else causes.set(cause, { cause, count, first_failed_at: first, last_failed_at: last });
+// One cause may be on several pages, in whose order times need not rise.
+function merge(causes, found) {
+  const known = causes.get(found.cause) ?? { ...found, count: 0 };
+  causes.set(found.cause, {
+    ...known,
+    count: known.count + found.count,
+    first_failed_at: isBefore(known.first_failed_at, found.first_failed_at) ? known.first_failed_at : found.first_failed_at,
+    last_failed_at: isBefore(known.last_failed_at, found.last_failed_at) ? found.last_failed_at : known.last_failed_at,
+  });
 }
+
+const isBefore = (one, other) => new Date(one) < new Date(other);

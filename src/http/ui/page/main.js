@@ -1,6 +1,6 @@
 // The start: who is it, then numbers for as long as the page is open.
 
-import { Refusal, follow, read, token } from './api.js';
+import { Refusal, follow, isToken, read, token } from './api.js';
 import { byId, say } from './dom.js';
 import { Failures } from './failures.js';
 import { Notices } from './notices.js';
@@ -44,8 +44,13 @@ function askForToken(why) {
   return new Promise((resolve) => {
     byId('enter').onsubmit = (submitted) => {
       submitted.preventDefault();
-      token.set(byId('token').value.trim());
+      const text = byId('token').value.trim();
       byId('token').value = '';
+      if (!isToken(text)) {
+        say(byId('token-error'), 'This is no token: it has characters that no token has. Paste it again.');
+        return;
+      }
+      token.set(text);
       byId('enter').hidden = true;
       resolve();
     };

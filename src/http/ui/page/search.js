@@ -1,15 +1,12 @@
 // The search of events by id, source, type, status, error and time.
 
-import { read } from './api.js';
+import { eventPages } from './api.js';
 import { button, byId, el, say } from './dom.js';
 import { cell } from './overview.js';
 import { chip, details, when } from './record.js';
 import { counted, firstLine, grouped } from './words.js';
 
 const LIMIT = 50;
-
-// A call reads a bounded number of records, few of which may match. So many calls are made before the reader is asked.
-const MOST_CALLS = 20;
 
 const COLUMNS = 7;
 
@@ -31,7 +28,8 @@ export class Search {
   open(hash) {
     const given = new URLSearchParams(hash.split('?')[1] ?? '');
     const fields = byId('search').elements;
-    given.forEach((value, name) => fields[name] && (fields[name].value = value));
+    // A link may name anything, also what each list of elements has.
+    given.forEach((value, name) => fields.namedItem(name)?.name === name && (fields.namedItem(name).value = value));
     if ([...given].length > 0) this.#begin();
   }
 
@@ -49,12 +47,10 @@ export class Search {
   }
 
   async #read(from, search) {
-    let after = from;
-    const until = this.#found + LIMIT;
+    let after;
+    say(byId('found-count'), 'Searching…');
     try {
-      for (let calls = 0; calls < MOST_CALLS && this.#found < until && (calls === 0 || after !== undefined); calls += 1) {
-        say(byId('found-count'), 'Searching…');
-        const page = await read('v1/events', { ...this.#query, limit: until - this.#found, after });
+      for await (const page of eventPages(this.#query, LIMIT, from)) {
         // A search that began since then shows its own.
         if (search !== this.#search) return;
         this.#add(page.records);
