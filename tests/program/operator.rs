@@ -68,6 +68,11 @@ async fn events_are_listed_by_what_they_are() {
         (&["--source", "bad"][..], &["b1", "b2"][..]),
         (&["--type", "t"], &["b1"]),
         (&["--error", "410"], &["b2"]),
+        (&["--id", "b2"], &["b2"]),
+        (&["--cause", "the target answered 410 Gone"], &["b2"]),
+        (&["--cause", "the target answered 410"], &[]),
+        (&["--accepted-from", "1h", "--status", "failed"], &["b1", "b2"]),
+        (&["--accepted-until", "2020-01-01T00:00:00Z"], &[]),
         (&["--failed-until", "2020-01-01T00:00:00Z"], &[]),
         (&["--status", "completed"], &["good"]),
     ] {
@@ -96,7 +101,15 @@ async fn failed_events_are_redriven_by_filter_once_that_is_confirmed() {
     let (_sink, server) = with_failures().await;
     let (code, _, stderr) = ask(&server, &["redrive"]).await;
     assert!(code == 2 && stderr.contains("no event is chosen") && stderr.contains("--all"), "{stderr}");
-    for args in [&["b1", "--error", "x"][..], &["--all", "--type", "t"], &["b1", "--all"]] {
+    let contradictory = [
+        &["b1", "--error", "x"][..],
+        &["b1", "--id", "b1"],
+        &["b1", "--accepted-from", "1h"],
+        &["--all", "--type", "t"],
+        &["--all", "--cause", "x"],
+        &["b1", "--all"],
+    ];
+    for args in contradictory {
         let (code, _, stderr) = ask(&server, &[&["redrive"], args].concat()).await;
         assert!(code == 2 && stderr.contains("cannot be used with"), "{args:?}: {stderr}");
     }

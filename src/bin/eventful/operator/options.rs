@@ -39,9 +39,16 @@ pub(crate) struct EventOptions {
     pub(crate) source: String,
 }
 
+/// The names of the filters, but for the source: ids that are given have one, too.
+const FILTERS: [&str; 8] =
+    ["id", "event_type", "error", "cause", "accepted_from", "accepted_until", "failed_from", "failed_until"];
+
 /// The filters of events.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct FilterOptions {
+    /// Events with this id, of whichever source
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
     /// Events of this source
     #[arg(long, value_name = "SOURCE")]
     pub(crate) source: Option<String>,
@@ -51,8 +58,17 @@ pub(crate) struct FilterOptions {
     /// Events whose last error has this text in it
     #[arg(long, value_name = "TEXT")]
     pub(crate) error: Option<String>,
-    /// Events that failed at this time or later: 2027-01-31T02:00:00Z, or 02:00Z (the last time that clocks showed that
-    /// in UTC), or 90m (so long ago)
+    /// Events whose last error has exactly this first line
+    #[arg(long, value_name = "LINE")]
+    pub(crate) cause: Option<String>,
+    /// Events that were accepted at this time or later: 2027-01-31T02:00:00Z, or 02:00Z (the last time that clocks showed
+    /// that in UTC), or 90m (so long ago)
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    pub(crate) accepted_from: Option<String>,
+    /// Events that were accepted before this time, in the same forms
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    pub(crate) accepted_until: Option<String>,
+    /// Events that failed at this time or later, in the same forms
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     pub(crate) failed_from: Option<String>,
     /// Events that failed before this time, in the same forms
@@ -81,12 +97,12 @@ pub(crate) struct TailOptions {
 #[derive(Debug, Args)]
 pub(crate) struct BulkOptions {
     /// The ids of events of one source; without any, all that the filters choose
-    #[arg(value_name = "ID", conflicts_with_all = ["event_type", "error", "failed_from", "failed_until"])]
+    #[arg(value_name = "ID", conflicts_with_all = FILTERS)]
     pub(crate) ids: Vec<String>,
     #[command(flatten)]
     pub(crate) filter: FilterOptions,
     /// All events of the status, without ids and filters
-    #[arg(long, conflicts_with_all = ["ids", "source", "event_type", "error", "failed_from", "failed_until"])]
+    #[arg(long, conflicts_with_all = ["ids", "source"].into_iter().chain(FILTERS))]
     pub(crate) all: bool,
     /// Count them, and change nothing
     #[arg(long)]

@@ -28,7 +28,17 @@ impl Query {
 
     /// The query of a filter. The status is written as it is: calls look for its very text.
     pub(super) fn of(filter: &FilterOptions, status: Option<&str>) -> Self {
-        let FilterOptions { source, event_type, error, failed_from, failed_until } = filter;
+        let FilterOptions {
+            id,
+            source,
+            event_type,
+            error,
+            cause,
+            accepted_from,
+            accepted_until,
+            failed_from,
+            failed_until,
+        } = filter;
         let status = match status {
             // A name that is none is encoded, so that it adds no parameter.
             Some(status) if status.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') => {
@@ -37,9 +47,13 @@ impl Query {
             status => Self::default().with_some("status", status),
         };
         status
+            .with_some("id", id.as_deref())
             .with_some("source", source.as_deref())
             .with_some("type", event_type.as_deref())
             .with_some("error", error.as_deref())
+            .with_some("cause", cause.as_deref())
+            .with_some("accepted_from", accepted_from.as_deref())
+            .with_some("accepted_until", accepted_until.as_deref())
             .with_some("failed_from", failed_from.as_deref())
             .with_some("failed_until", failed_until.as_deref())
     }
@@ -57,13 +71,7 @@ mod tests {
     fn values_are_encoded() {
         let query = Query::default().with("id", "a/b &ä").with_some("x", None).with("source", "");
         assert_eq!(query.as_str(), "?id=a%2Fb%20%26%C3%A4&source=");
-        let filter = FilterOptions {
-            source: None,
-            event_type: Some("order.paid".into()),
-            error: None,
-            failed_from: None,
-            failed_until: None,
-        };
+        let filter = FilterOptions { event_type: Some("order.paid".into()), ..FilterOptions::default() };
         assert_eq!(Query::of(&filter, Some("failed_retry")).as_str(), "?status=failed_retry&type=order%2Epaid");
         assert_eq!(Query::of(&filter, Some("a&b=c")).as_str(), "?status=a%26b%3Dc&type=order%2Epaid");
     }
