@@ -23,7 +23,7 @@ impl CoreDraw {
                 3 => {
                     let every = draw.pick(&[0, 0, 1, 20]) * MILLI;
                     let limit = u8::try_from(draw.between(1, 4) as usize * self.length()).unwrap_or(u8::MAX);
-                    Act::List { which: draw.below(18) as u8, limit, every }
+                    Act::List { which: draw.below(26) as u8, limit, every }
                 }
                 4..=6 => Act::Watch { event, patience },
                 _ => Act::AwaitIdle { patience },

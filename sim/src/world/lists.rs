@@ -97,6 +97,14 @@ fn filter(which: u8, now: u64) -> Filter {
         // A tombstone has neither.
         15 => (filter.status, filter.event_type) = (Some(Status::Completed), Some("order".into())),
         16 => (filter.status, filter.error) = (Some(Status::Discarded), Some("no".into())),
+        17 => filter.cause = Some("not now".into()),
+        18 => (filter.status, filter.cause) = (Some(Status::Failed), Some("never".into())),
+        19 => (filter.status, filter.cause) = (Some(Status::Discarded), Some("never".into())),
+        20 => filter.accepted_from = Some(middle),
+        21 => filter.accepted_until = Some(middle),
+        22 => (filter.status, filter.accepted_until) = (Some(Status::Completed), Some(middle)),
+        23 => filter.id = Some("event-1".into()),
+        24 => filter.id = Some("00000000-0000-4000-8000-000000000002".into()),
         _ => {}
     }
     filter
