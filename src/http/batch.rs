@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use super::lines::{BodyLine, Lines};
 use super::problem::{Problem, ProblemKind};
 use super::spool::Spool;
 use super::timeouts::Timeouts;
-use super::{body, coding, envelope, query};
+use super::{body, coding, envelope, query, request_trace};
 use crate::engine::{Event, Key};
 use crate::node::{SubmitError, Submitted};
 
@@ -33,7 +34,8 @@ pub(super) async fn submit(State(front): State<Arc<Front>>, RawQuery(query): Raw
     }
     let (spool, results) = Spool::new(front.limits.max_unread_bytes, Arc::clone(&front.budget));
     // In a task of its own, so that lines are read while the client has not read the results yet.
-    tokio::spawn(Batch::new(front, request.into_body()).run(spool));
+    let trace = request_trace::trace_headers(request.headers());
+    tokio::spawn(Batch::new(front, request.into_body(), trace).run(spool));
     ([(CONTENT_TYPE, "application/x-ndjson")], Body::new(results)).into_response()
 }
 
@@ -41,6 +43,8 @@ pub(super) async fn submit(State(front): State<Arc<Front>>, RawQuery(query): Raw
 struct Batch {
     front: Arc<Front>,
     body: Body,
+    /// The trace of the request, which is that of each line without one of its own.
+    trace: HeaderMap,
     timeouts: Timeouts,
     lines: Lines,
     /// For the line that is not whole yet.
@@ -57,12 +61,13 @@ enum BatchRequest {
 }
 
 impl Batch {
-    fn new(front: Arc<Front>, body: Body) -> Self {
+    fn new(front: Arc<Front>, body: Body, trace: HeaderMap) -> Self {
         let limit_bytes = front.most_bytes().saturating_add(envelope::OVERHEAD_BYTES);
         let share = Arc::clone(&front.budget).share();
         Self {
             front,
             body,
+            trace,
             timeouts: Timeouts::default(),
             lines: Lines::new(limit_bytes),
             share,
@@ -171,7 +176,7 @@ impl Batch {
         match envelope::parse(&text) {
             Ok(event) => {
                 let key = event.key().clone();
-                events.push(event);
+                events.push(request_trace::with_trace(event, &self.trace));
                 BatchRequest::Event(key)
             }
             Err(error) => self.refuse(Problem::invalid(error)),

@@ -18,6 +18,7 @@ use hyper_util::service::TowerToHyperService;
 
 use super::door::Door;
 use super::front::Front;
+use super::request_spans::{RequestRoute, RequestSpan};
 use super::timeouts::Timeouts;
 
 /// The calls of one connection.
@@ -46,17 +47,31 @@ impl Service<Request<Incoming>> for ConnectionCalls {
             Ok(guest) => guest,
             Err(response) => return Box::pin(ready(Ok(*response))),
         };
+        let span = self.front.as_ref().and_then(|front| begin_span(front, &mut request));
         match &self.front {
             Some(front) if is_single_event(&request) => {
                 let (front, timeouts) = (Arc::clone(front), self.timeouts.clone());
-                Box::pin(async move { Ok(guest.see_off(front.submit(request, &timeouts).await)) })
+                Box::pin(async move { Ok(guest.see_off(ended(span, front.submit(request, &timeouts).await))) })
             }
             _ => {
                 let call = TowerToHyperService::new(self.others.clone()).call(request.map(Body::new));
-                Box::pin(async move { Ok(guest.see_off(call.await?)) })
+                Box::pin(async move { Ok(guest.see_off(ended(span, call.await?))) })
             }
         }
     }
+}
+
+fn begin_span(front: &Front, request: &mut Request<Incoming>) -> Option<Box<dyn RequestSpan>> {
+    let tracer = front.tracer.as_ref()?;
+    let route = RequestRoute::of(request)?;
+    Some(tracer.begin(route, request.headers_mut()))
+}
+
+fn ended(span: Option<Box<dyn RequestSpan>>, response: Response) -> Response {
+    if let Some(span) = span {
+        span.end(response.status());
+    }
+    response
 }
 
 fn is_single_event(request: &http::Request<Incoming>) -> bool {

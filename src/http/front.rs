@@ -12,6 +12,7 @@ use super::fact_log::FactLog;
 use super::front_config::FrontConfig;
 use super::last_event::LastEvent;
 use super::limits::Limits;
+use super::request_spans::RequestTracer;
 use super::sources::Source;
 use super::targets::Targets;
 use crate::broker::IntakeMonitor;
@@ -37,19 +38,44 @@ pub(super) struct Front {
     pub(super) budget: Arc<Budget>,
     /// For all streams of numbers.
     pub(super) last_stats: LastEvent,
+    pub(super) tracer: Option<Arc<dyn RequestTracer>>,
     pub(super) has_page: bool,
 }
 
 impl Front {
     pub(super) fn new(eventful: Eventful, config: FrontConfig) -> Self {
-        let FrontConfig { limits, sources, targets, intakes, leases, access, cors_origins: _, trusted_proxies: _, ui } =
-            config;
+        let FrontConfig {
+            limits,
+            sources,
+            targets,
+            intakes,
+            leases,
+            access,
+            cors_origins: _,
+            trusted_proxies: _,
+            tracer,
+            ui,
+        } = config;
         let facts = FactLog::new(eventful.wall());
         // The largest event that is allowed must be possible.
         let largest = eventful.config().max_event_bytes.saturating_add(OVERHEAD_BYTES);
         let budget = Budget::new(limits.max_inflight_bytes.max(largest));
         let sources = sources.into_iter().map(|source| (source.name().to_string(), source)).collect();
         let last_stats = LastEvent::default();
-        Self { eventful, limits, sources, access, targets, intakes, leases, facts, budget, last_stats, has_page: ui }
+        let has_page = ui;
+        Self {
+            eventful,
+            limits,
+            sources,
+            access,
+            targets,
+            intakes,
+            leases,
+            facts,
+            budget,
+            last_stats,
+            tracer,
+            has_page,
+        }
     }
 }

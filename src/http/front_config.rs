@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 use std::string::String;
+use std::sync::Arc;
 use std::vec::Vec;
 
 use super::access::Access;
@@ -10,6 +11,7 @@ use super::door::Door;
 use super::hosts::HostCheck;
 use super::limits::Limits;
 use super::proxies::{Network, Proxies};
+use super::request_spans::RequestTracer;
 use super::sources::Source;
 use super::targets::Targets;
 use crate::broker::IntakeMonitor;
@@ -39,6 +41,9 @@ pub struct FrontConfig {
     /// none of them is its client. From all others such headers, and `Forwarded`, are removed. Of connections that
     /// [`serve`](super::serve) accepts only: a [`router`](super::router) does not know who calls.
     pub trusted_proxies: Vec<Network>,
+    /// The tracer of requests that bring events. None by default. Of connections that [`serve`](super::serve)
+    /// accepts only: around a [`router`](super::router) a layer can do it.
+    pub tracer: Option<Arc<dyn RequestTracer>>,
     /// True where the page for operators is served at `/ui/`. It is text without data, and makes its calls with the token
     /// of its reader. False by default; the program serves it.
     pub ui: bool,

@@ -16,7 +16,7 @@
 //! | `records`, `failures`, `filter`, `operate` | reads of events, failed ones by their cause, and the calls of operators |
 //! | `lease` | workers that take events |
 //! | `facts`, `fact_log`, `fact_json` | facts as they happen |
-//! | `request_trace` | the trace that an event is part of |
+//! | `request_trace`, `request_spans` | the trace that an event is part of, and the spans of requests |
 //! | `families`, `exposition`, `stats_stream`, `last_event`, `health` | numbers as JSON, once or each second, and as Prometheus text; liveness and readiness |
 //! | `ui` | the page for operators |
 //! | `problem` | errors, as RFC 9457 has them |
@@ -65,6 +65,7 @@ mod problem;
 mod proxies;
 mod query;
 mod records;
+mod request_spans;
 mod request_trace;
 mod routes;
 mod server;
@@ -92,6 +93,7 @@ pub use hosts::{Host, InvalidHost};
 pub use limits::Limits;
 pub use listener::Listener;
 pub use proxies::{InvalidNetwork, Network};
+pub use request_spans::{RequestRoute, RequestSpan, RequestTracer};
 pub use routes::router;
 pub use server::serve;
 pub use signer::{InvalidSigningKey, Signer};

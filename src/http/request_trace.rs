@@ -17,6 +17,17 @@ pub(super) fn with_trace(event: Event, headers: &HeaderMap) -> Event {
     trace::with_trace(event, parent, state)
 }
 
+/// The headers that make the trace of a request, without the others.
+pub(super) fn trace_headers(headers: &HeaderMap) -> HeaderMap {
+    let of_trace = [trace::TRACEPARENT, trace::TRACESTATE];
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers.iter().filter(|(name, _)| of_trace.contains(&name.as_str())) {
+        // Added to the others of its name, as two states are none.
+        kept.append(name, value.clone());
+    }
+    kept
+}
+
 fn text(value: &HeaderValue) -> Option<&str> {
     value.to_str().ok()
 }

@@ -62,14 +62,22 @@ async fn facts_end_when_the_engine_has_stopped() {
 #[tokio::test]
 async fn trace_of_a_request_is_kept_with_its_event() {
     let server = TestServer::default().await;
-    let headers = [("traceparent", TRACE), ("tracestate", "a=1"), ("idempotency-key", "a")];
+    let headers = [("traceparent", TRACE), ("tracestate", "a=1"), ("idempotency-key", "hung-1")];
     assert_eq!(server.call("POST", "/v1/events", &headers, "x").await.status, 202);
     let json = [("traceparent", TRACE), ("content-type", "application/json")];
     assert_eq!(server.call("POST", "/v1/events", &json, r#"{"id":"hung"}"#).await.status, 202);
     let malformed = [("traceparent", "00-1"), ("content-type", "application/json")];
     assert_eq!(server.call("POST", "/v1/events", &malformed, r#"{"id":"hung-2"}"#).await.status, 202);
-    let attributes = server.get("/v1/events/hung").await.json()["attributes"].clone();
-    assert_eq!(attributes["traceparent"], TRACE);
+    let lines = "{\"id\": \"hung-3\"}\n{\"id\": \"hung-4\", \"attributes\": {\"traceparent\": \"mine\"}}\n";
+    let batch = [("traceparent", TRACE), ("tracestate", "a=1"), ("content-type", "application/x-ndjson")];
+    assert_eq!(server.call("POST", "/v1/events/batch", &batch, lines).await.status, 200);
+    for (id, parent, state) in
+        [("hung-1", TRACE, "a=1"), ("hung", TRACE, ""), ("hung-3", TRACE, "a=1"), ("hung-4", "mine", "")]
+    {
+        let attributes = server.get(&format!("/v1/events/{id}")).await.json()["attributes"].clone();
+        let found = ["traceparent", "tracestate"].map(|name| attributes[name].as_str().unwrap_or_default().to_owned());
+        assert_eq!(found, [parent, state], "{id}");
+    }
     assert_eq!(server.get("/v1/events/hung-2").await.json()["attributes"], serde_json::Value::Null);
 }
 

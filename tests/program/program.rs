@@ -16,6 +16,8 @@ mod ledger;
 #[cfg(feature = "nats")]
 mod nats;
 mod operator;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod output;
 mod packaging;
 mod page;

@@ -22,6 +22,8 @@ mod keeping;
 mod log;
 mod operator;
 mod options;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod outlet;
 mod pages;
 #[cfg(feature = "postgres")]
@@ -53,7 +55,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use options::{JournalCall, JournalOptions, Options, ProgramCall};
+use journal::options::{JournalCall, JournalOptions};
+use options::{Options, ProgramCall};
 
 /// The longest time that tasks may take to end when the program does; children of handlers are killed by then.
 const LAST_GRACE: Duration = Duration::from_millis(200);

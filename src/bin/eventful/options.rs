@@ -16,6 +16,7 @@ use crate::access::AccessOptions;
 use crate::brokers::address::DeliveryUrl;
 use crate::deliver::DeliveryForm;
 use crate::groups::GroupFlag;
+use crate::journal::options::{BackupOptions, JournalOptions};
 use crate::log::{LogFormat, LogLevels};
 use crate::operator::options::{BackendOptions, OperatorCall};
 use crate::schedule_config::SchedulesOptions;
@@ -83,55 +84,6 @@ pub(crate) enum ProgramCall {
     },
     /// Read, copy or mend the journal in a directory; exit code 2 when a newer program wrote it
     Journal(JournalOptions),
-}
-
-/// The options of `journal`.
-#[derive(Debug, Args)]
-pub(crate) struct JournalOptions {
-    #[command(subcommand)]
-    pub(crate) call: JournalCall,
-}
-
-/// The commands of `journal`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum JournalCall {
-    /// Check all of it, also while a server writes it, and show what it holds; exit code 1 when it is damaged
-    Verify(JournalDirectory),
-    /// Print its facts as JSON, one a line, also while a server writes it; before them the records of a snapshot
-    Dump(JournalDirectory),
-    /// Write what a damaged journal still proves into a new one, while no server has it open
-    Salvage {
-        #[command(flatten)]
-        from: JournalDirectory,
-        /// The directory of the new journal, which is made
-        #[arg(value_name = "TO")]
-        to: PathBuf,
-    },
-    /// Replace all facts by one snapshot, and give the room that this frees back to the disk, while no server has it open
-    Compact(JournalDirectory),
-    /// Copy it as it is now into a new one, also while a server writes it
-    Backup(BackupOptions),
-}
-
-/// The journal of a command.
-#[derive(Debug, Args)]
-pub(crate) struct JournalDirectory {
-    /// The directory of the journal
-    #[arg(value_name = "DIR")]
-    pub(crate) directory: PathBuf,
-}
-
-/// The arguments of a backup.
-#[derive(Debug, Args)]
-pub(crate) struct BackupOptions {
-    #[command(flatten)]
-    pub(crate) from: JournalDirectory,
-    /// The directory of the copy, which is made
-    #[arg(value_name = "TO")]
-    pub(crate) to: PathBuf,
-    /// Print JSON, one object
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// The arguments of `check`.
@@ -264,6 +216,9 @@ pub(crate) struct ServeOptions {
     #[cfg(feature = "tls")]
     #[command(flatten)]
     pub(crate) tls: crate::tls::TlsOptions,
+    #[cfg(feature = "otlp")]
+    #[command(flatten)]
+    pub(crate) otlp: crate::otlp::OtlpOptions,
     #[command(flatten)]
     tuning: TuningOptions,
     /// The tables of the file.

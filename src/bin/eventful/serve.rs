@@ -5,15 +5,18 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use eventful::http::FrontConfig;
+#[cfg(feature = "tls")]
+use eventful::http::Tls;
 use eventful::journal::RecoveryProgress;
 use eventful::schedules::Schedule;
-use eventful::{Config, Eventful, StartError, http};
+use eventful::{Config, Eventful, Handler, StartError, http};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 #[cfg(feature = "nats")]
 use crate::brokers::intake::NatsIntakes;
-use crate::handler::Chosen;
 use crate::keeping::Keeping;
 use crate::options::ServeOptions;
 use crate::prepared::{Invalid, Prepared};
@@ -45,6 +48,8 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let listener = bind(options.listen)?;
     let address = listener.local_addr()?;
     let words = handler.describe();
+    #[cfg(feature = "otlp")]
+    let (handler, spans) = options.otlp.trace(handler, &mut front)?;
     let started = tokio::select! {
         biased;
         started = start(config, &options, handler, schedules) => started,
@@ -60,14 +65,10 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     #[cfg(feature = "nats")]
     let intakes = NatsIntakes::start(intakes, &eventful);
     let (stop, stopped) = oneshot::channel::<()>();
-    let stopped = async { drop(stopped.await) };
     #[cfg(feature = "tls")]
-    let server = match tls {
-        Some(tls) => tokio::spawn(http::serve(tls.listener(listener), eventful.clone(), front, stopped)),
-        None => tokio::spawn(http::serve(listener, eventful.clone(), front, stopped)),
-    };
+    let server = serve_http((listener, tls), &eventful, front, stopped);
     #[cfg(not(feature = "tls"))]
-    let server = tokio::spawn(http::serve(listener, eventful.clone(), front, stopped));
+    let server = serve_http(listener, &eventful, front, stopped);
     let signal = signals.next().await;
     say(&format!("{signal}: taking no more events; once more ends at once"));
     #[cfg(feature = "nats")]
@@ -86,15 +87,45 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         ended = server => ended.context("the server died")?,
         _ = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
     }
+    #[cfg(feature = "otlp")]
+    if let Some(spans) = spans {
+        spans.end().await;
+    }
     drain::report(&report, &keeping);
     Ok(if report.unsynced > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Begins to serve HTTP, in TLS where there are files for it, until the sender of `stopped` is dropped.
+#[cfg(feature = "tls")]
+fn serve_http(
+    (listener, tls): (TcpListener, Option<Tls>),
+    eventful: &Eventful,
+    front: FrontConfig,
+    stopped: oneshot::Receiver<()>,
+) -> JoinHandle<()> {
+    let (eventful, stopped) = (eventful.clone(), async { drop(stopped.await) });
+    match tls {
+        Some(tls) => tokio::spawn(http::serve(tls.listener(listener), eventful, front, stopped)),
+        None => tokio::spawn(http::serve(listener, eventful, front, stopped)),
+    }
+}
+
+/// Begins to serve HTTP, until the sender of `stopped` is dropped.
+#[cfg(not(feature = "tls"))]
+fn serve_http(
+    listener: TcpListener,
+    eventful: &Eventful,
+    front: FrontConfig,
+    stopped: oneshot::Receiver<()>,
+) -> JoinHandle<()> {
+    tokio::spawn(http::serve(listener, eventful.clone(), front, async { drop(stopped.await) }))
 }
 
 /// Starts the engine, with all that is kept where its events are.
 async fn start(
     config: Config,
     options: &ServeOptions,
-    handler: Chosen,
+    handler: impl Handler,
     schedules: Vec<Schedule>,
 ) -> anyhow::Result<(Eventful, Keeping)> {
     let keeping = Keeping::of(options).await?;

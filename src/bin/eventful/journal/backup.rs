@@ -6,7 +6,7 @@ use eventful::journal::{BackedUp, DiskStore, Extent};
 use serde_json::json;
 
 use super::directory::{find, owner};
-use crate::options::BackupOptions;
+use super::options::BackupOptions;
 use crate::terminal::say;
 
 /// Copies what one directory holds now into another.

@@ -6,14 +6,14 @@ mod compact;
 mod directory;
 mod dump;
 mod json;
+pub(crate) mod options;
 mod salvage;
 mod verify;
 
 use std::process::ExitCode;
 
 use eventful::journal::{MaintainError, OpenError};
-
-use crate::options::{JournalCall, JournalOptions};
+use options::{JournalCall, JournalOptions};
 
 pub(crate) fn call(options: JournalOptions) -> anyhow::Result<ExitCode> {
     match options.call {

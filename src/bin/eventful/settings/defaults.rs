@@ -117,6 +117,7 @@ fn example(kind: &str) -> &'static str {
         "DIR" => "/var/lib/eventful",
         "STREAM" => "nats://127.0.0.1:4222/ORDERS",
         "URL" => "http://127.0.0.1:9000/hook",
+        "COLLECTOR" => "http://127.0.0.1:4318",
         "CMD" => "./handle.sh",
         "DATABASE" => "postgresql://eventful@db.example/eventful",
         "UUID" => "72d3162e-cc78-11e3-81ab-4c9367dc0958",
