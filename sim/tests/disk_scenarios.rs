@@ -2,7 +2,9 @@
 //! loses nothing that was acknowledged.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::thread;
 
 use eventful_sim::disk::{
     DiskFault, DiskScenario, DiskSetup, DiskTier, FaultProfile, Length, RunVerdict, Survived, Tried,
@@ -96,13 +98,24 @@ const fn scenario(seed: u64, profile: FaultProfile, length: Length) -> DiskScena
     DiskScenario::of(seed, DiskSetup { profile, length })
 }
 
-/// Crashes the promised number of histories at every change.
+/// Crashes the promised number of histories at every change, on each core a part of them.
 fn crash(length: Length) {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let crash_part = |first| {
+        let mut tried = Tried::default();
+        for seed in (first..SCENARIOS).step_by(threads) {
+            let Survived::Crashes(more) = run(&scenario(seed, FaultProfile::Crashes, length)) else {
+                panic!("crashes")
+            };
+            tried.add(&more);
+        }
+        tried
+    };
     let mut tried = Tried::default();
-    for seed in 0..SCENARIOS {
-        let Survived::Crashes(more) = run(&scenario(seed, FaultProfile::Crashes, length)) else { panic!("crashes") };
-        tried.add(&more);
-    }
+    thread::scope(|scope| {
+        let parts: Vec<_> = (0..threads as u64).map(|first| scope.spawn(move || crash_part(first))).collect();
+        parts.into_iter().for_each(|part| tried.add(&part.join().expect("no broken promise")));
+    });
     println!("{tried:?}");
     assert!(tried.interrupted > 0 && tried.snapshots > 0, "{tried:?}");
     for fault in OF_CRASHES {
