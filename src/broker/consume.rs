@@ -154,7 +154,13 @@ impl<S: BrokerSource> Consumer<'_, S> {
         let now = self.eventful.now();
         match happening {
             Happening::Stop => self.intake.drain(now),
-            Happening::Call(call) => self.note_call(now, call),
+            Happening::Call(call) => {
+                self.note_call(now, call);
+                // Several end at once, as an append makes many messages durable: a round for each would cost more than it does.
+                while let Some(call) = self.calls.try_join_next() {
+                    self.note_call(now, call.unwrap_or_else(|died| resume(died)));
+                }
+            }
             Happening::Receive(Ok(received)) => {
                 self.intake.receive_succeeded();
                 match received {
