@@ -14,4 +14,5 @@ pub(crate) mod json;
 pub(crate) mod members;
 #[cfg(feature = "cloud-events")]
 pub mod rfc3339;
+#[cfg_attr(not(feature = "broker"), allow(unreachable_pub, reason = "feature broker makes its functions public"))]
 pub(crate) mod trace;
