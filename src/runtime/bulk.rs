@@ -99,7 +99,8 @@ impl Eventful {
     /// # Errors
     ///
     /// [`RedriveError`] when it redrove none. If only groups without room are the reason, it is returned with the last page;
-    /// those before have a `next`.
+    /// those before have a `next`. An engine that stops meanwhile is an error as well, though some may be redriven: call
+    /// again once it runs, as what was redriven no longer matches.
     pub async fn redrive_matching(
         &self,
         filter: &Filter,
@@ -143,7 +144,8 @@ impl Eventful {
     ///
     /// # Errors
     ///
-    /// [`DiscardError`] when it discarded none.
+    /// [`DiscardError`] when it discarded none, and when the engine stops meanwhile, though some may be discarded: call again
+    /// once it runs, as what was discarded no longer matches.
     pub async fn discard_matching(
         &self,
         status: Status,
