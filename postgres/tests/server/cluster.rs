@@ -97,15 +97,21 @@ fn shards_of_a_killed_node_move_and_nothing_is_lost() {
         for name in ["before", "after"] {
             assert_all_completed(&nodes, name).await;
         }
-        let status = nodes[0].member.status();
-        let dead: Vec<_> = status.nodes.iter().filter(|of| !of.is_alive).map(|of| of.node.clone()).collect();
-        assert!(dead.contains(&node(1)), "{dead:?}");
+        // What a node shows is what it has read last, which may be older than what another one has taken.
+        until("each node shows who is dead, and who owns what", || {
+            nodes.iter().map(|node| node.member.status()).all(|status| {
+                let is_dead = status.nodes.iter().any(|of| of.node == node(1) && !of.is_alive);
+                let mut owners = status.shards.iter().flatten();
+                let is_whole = owners.clone().count() == usize::from(SHARDS);
+                is_dead
+                    && is_whole
+                    && owners.all(|owner| owner.node != node(1) && owner.url.starts_with("http://node-"))
+            })
+        })
+        .await;
         let survey = Survey::of(&server.database()).await.expect("a schema");
         assert!(survey.is_whole(), "{survey}");
         assert!(survey.to_string().contains("http://node-1: silent, shards:\n"), "{survey}");
-        let owners = status.shards.iter().flatten();
-        assert!(owners.clone().all(|owner| owner.node != node(1) && owner.url.starts_with("http://node-")));
-        assert_eq!(owners.count(), usize::from(SHARDS));
     });
 }
 
@@ -151,7 +157,7 @@ fn node_that_is_cut_off_ends_before_others_begin() {
             nodes[1].served() == usize::from(SHARDS)
         })
         .await;
-        assert_eq!(nodes[0].served(), 0);
+        until("the one that is cut off has ended its engines", || nodes[0].served() == 0).await;
         let again = submit_all(&nodes, "before").await;
         assert!(again.iter().all(|submitted| matches!(submitted, Submitted::Duplicate(_))), "all are known");
         proxy.cut();
