@@ -35,15 +35,17 @@ impl DrawnExpression {
     /// Returns whether a clock shows a time that fits, as seconds since the beginning of 1970 on it.
     fn fits(&self, shown: i64) -> bool {
         let [minute, hour, day, month, weekday] = &self.0;
+        let is_minute = shown % 60 == 0 && minute.numbers.contains(&(shown.rem_euclid(3600) / 60));
+        // The date is needed for few of the times.
+        if !is_minute || !hour.numbers.contains(&(shown.rem_euclid(DAY) / 3600)) {
+            return false;
+        }
         let date = date(shown);
         let is_day = day.numbers.contains(&date.day().into());
         let is_weekday = weekday.numbers.contains(&date.weekday().to_sunday_zero_offset().into());
         let is_restricted = |field: &DrawnField| !field.text.starts_with('*');
         let is_either = is_restricted(day) && is_restricted(weekday);
-        shown % 60 == 0
-            && minute.numbers.contains(&(shown.rem_euclid(3600) / 60))
-            && hour.numbers.contains(&(shown.rem_euclid(DAY) / 3600))
-            && month.numbers.contains(&date.month().into())
+        month.numbers.contains(&date.month().into())
             && if is_either { is_day || is_weekday } else { is_day && is_weekday }
     }
 
@@ -53,8 +55,9 @@ impl DrawnExpression {
         let first = (begin - BEFORE).div_euclid(STEP) * STEP;
         let (mut instants, mut highest, mut offset) = (BTreeSet::new(), i64::MIN, None);
         for at in (first..end).step_by(usize::try_from(STEP).expect("positive")) {
-            let before = offset.replace(offset_at(zone, at)).unwrap_or_else(|| offset_at(zone, at));
-            let shown = at + offset_at(zone, at);
+            let current = offset_at(zone, at);
+            let before = offset.replace(current).unwrap_or(current);
+            let shown = at + current;
             let skipped = (at + before..shown).step_by(usize::try_from(STEP).expect("positive"));
             if !follows {
                 let moved = skipped.filter(|time| *time > highest && self.fits(*time)).map(|time| time - before);
