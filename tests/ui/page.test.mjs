@@ -445,6 +445,22 @@ scenario('everything is reached by keyboard', {}, async ({ server, page, open })
   await server.count('discarded', 1);
 });
 
+scenario('a question that is asked again at once has an answer of its own', {}, async ({ server, page, open }) => {
+  await fails(server, 1);
+  await open('/ui/#failures');
+  await page.locator('#failures-list .cause').waitFor();
+  await page.getByRole('button', { name: 'Discard all…' }).click();
+  await page.locator('dialog[open]').waitFor();
+  // Closed as Escape does it, and opened before the browser says so.
+  await page.evaluate(() => {
+    const dialog = document.getElementById('confirm');
+    dialog.close();
+    dialog.showModal();
+  });
+  await page.locator('dialog button', { hasText: 'Discard' }).click();
+  await server.count('discarded', 1);
+});
+
 scenario('the page says that the server is away, and comes back', { expects: /ERR_|Failed to load/ }, async ({ server, page, open }) => {
   await server.raw('a', 'ok');
   await server.count('completed', 1);

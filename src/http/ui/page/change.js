@@ -41,17 +41,26 @@ export async function attempt(does, done) {
   }
 }
 
-// Asks, and resolves with whether it was confirmed.
+// The question that waits for its answer.
+let asked = () => {};
+
+// Asks, and resolves with whether it was confirmed. A question before that still waits is one that was not.
 export function confirmed(title, text, change) {
+  asked(false);
   const dialog = byId('confirm');
-  const yes = button(change.name, () => dialog.close('yes'), change.kind || 'primary');
-  const no = button('Cancel', () => dialog.close('no'));
-  dialog.replaceChildren(el('h2', { id: 'confirm-title' }, title), el('p', {}, text), el('div', { class: 'row end' }, no, yes));
-  dialog.returnValue = 'no';
-  dialog.showModal();
-  no.focus();
   return new Promise((resolve) => {
-    dialog.onclose = () => resolve(dialog.returnValue === 'yes');
+    asked = resolve;
+    const answer = (isSure) => {
+      resolve(isSure);
+      dialog.close();
+    };
+    const yes = button(change.name, () => answer(true), change.kind || 'primary');
+    const no = button('Cancel', () => answer(false));
+    dialog.replaceChildren(el('h2', { id: 'confirm-title' }, title), el('p', {}, text), el('div', { class: 'row end' }, no, yes));
+    // Escape. The event comes later than it closes: by then the next question may be open, which it says nothing about.
+    dialog.onclose = () => dialog.open || resolve(false);
+    if (!dialog.open) dialog.showModal();
+    no.focus();
   });
 }
 
