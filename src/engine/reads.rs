@@ -2,9 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::attributes::Attributes;
 use super::event::NotBefore;
-use super::fact::Charge;
 use super::filter::Range;
 use super::key::Key;
 use super::replay::DurableState;
@@ -198,29 +196,8 @@ impl ActiveRun {
 
 impl Tombstone {
     fn view(&self) -> RecordView {
-        RecordView {
-            key: self.key.clone(),
-            digest: self.digest,
-            status: self.status(),
-            place: None,
-            attempt: self.attempt,
-            charge: Charge::default(),
-            accepted_at: self.accepted_at,
-            seq: None,
-            not_before: None,
-            eligible_at: None,
-            run: None,
-            terminal_at: Some(self.terminal_at),
-            event_type: None,
-            group: None,
-            content_type: None,
-            attributes: Attributes::default(),
-            size_bytes: 0,
-            payload: None,
-            last_error: None,
-            history: Vec::new(),
-            durable: true,
-        }
+        let times = (self.accepted_at, self.terminal_at);
+        RecordView::of_tombstone((self.key.clone(), self.digest), (self.status(), self.attempt), times)
     }
 }
 

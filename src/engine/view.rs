@@ -86,6 +86,37 @@ impl RecordView {
     pub const fn is_queued(&self) -> bool {
         matches!(self.place, Some(Place::Queued(_)))
     }
+
+    /// Returns the view of a tombstone, which keeps what later submissions are compared with, and no more.
+    pub(crate) fn of_tombstone(
+        (key, digest): (Key, Digest),
+        (status, attempt): (Status, u32),
+        (accepted_at, terminal_at): (Timestamp, Timestamp),
+    ) -> Self {
+        Self {
+            key,
+            digest,
+            status,
+            place: None,
+            attempt,
+            charge: Charge::default(),
+            accepted_at,
+            seq: None,
+            not_before: None,
+            eligible_at: None,
+            run: None,
+            terminal_at: Some(terminal_at),
+            event_type: None,
+            group: None,
+            content_type: None,
+            attributes: Attributes::default(),
+            size_bytes: 0,
+            payload: None,
+            last_error: None,
+            history: Vec::new(),
+            durable: true,
+        }
+    }
 }
 
 /// The place of a waiting record. It is in exactly one.

@@ -14,9 +14,9 @@ use super::wire::{WireCharge, WireCursor, WireEnd, WireRun, put, take};
 use super::wire_digest::WireAlgorithm;
 use super::wire_event::{KeyHash, WireError, WireEvent, WireKey, WireOptions};
 use crate::engine::{
-    Attributes, Digest, ErrorText, Event, GroupName, NotBefore, PastAttempt, RecordView, RunView, ScheduleCursor,
-    ScheduleName, Seq, Status, Timestamp,
-    facts::{Charge, Downtime, SnapshotRecord, SnapshotSummary},
+    Digest, ErrorText, Event, GroupName, NotBefore, PastAttempt, RecordView, RunView, ScheduleCursor, ScheduleName,
+    Seq, Status, Timestamp,
+    facts::{Downtime, SnapshotRecord, SnapshotSummary},
 };
 
 /// An item of a snapshot.
@@ -327,30 +327,10 @@ impl WireLife<'_> {
 
 impl WireStone<'_> {
     fn into_record(self) -> Result<RecordView, WireError> {
-        Ok(RecordView {
-            key: self.key.into_key()?,
-            digest: Digest::new(self.algorithm.into_algorithm(), self.digest),
-            status: if self.discarded { Status::Discarded } else { Status::Completed },
-            place: None,
-            attempt: self.attempt,
-            charge: Charge::default(),
-            accepted_at: Timestamp::from_micros(self.accepted_at),
-            seq: None,
-            not_before: None,
-            eligible_at: None,
-            run: None,
-            terminal_at: Some(Timestamp::from_micros(self.terminal_at)),
-            event_type: None,
-            group: None,
-            content_type: None,
-            attributes: Attributes::default(),
-            size_bytes: 0,
-            payload: None,
-            last_error: None,
-            // A tombstone keeps what later submissions are compared with, and no more.
-            history: Vec::new(),
-            durable: true,
-        })
+        let digest = Digest::new(self.algorithm.into_algorithm(), self.digest);
+        let status = if self.discarded { Status::Discarded } else { Status::Completed };
+        let times = [self.accepted_at, self.terminal_at].map(Timestamp::from_micros);
+        Ok(RecordView::of_tombstone((self.key.into_key()?, digest), (status, self.attempt), times.into()))
     }
 }
 

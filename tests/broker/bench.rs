@@ -1,4 +1,5 @@
-//! A queue in memory that keeps the rules of clients, or breaks one of them.
+//! A queue in memory that keeps the rules of clients, or breaks one of them. Its waits are in virtual time: each test pauses the
+//! clock.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -128,6 +128,8 @@ fn publishing(context: Context) -> JoinHandle<BTreeSet<String>> {
     })
 }
 
+/// Publishes a message until the server confirms it, which is killed meanwhile. A real server has no virtual time and says not
+/// when it is ready, so it is asked again, for many times longer than it takes.
 async fn publish(context: &Context, id: &str) {
     for _ in 0..1000 {
         let mut headers = HeaderMap::new();
@@ -141,7 +143,7 @@ async fn publish(context: &Context, id: &str) {
     panic!("{id} is not confirmed");
 }
 
-/// Waits until as many messages have come out.
+/// Waits until as many messages have come out: polled as [`publish`] does.
 async fn until_done(context: &Context, count: usize) {
     for _ in 0..3000 {
         let stream = context.get_stream("DONE").await;

@@ -17,6 +17,7 @@ async fn second_message_of_an_id_is_a_duplicate_or_a_dead_letter() {
     with_stream(&client, |stream| stream.duplicate_window = window).await;
     for payload in ["apples", "apples", "pears"] {
         publish(&client, Some("order-1"), payload.as_bytes()).await;
+        // The server compares with a clock of its own; what comes later than this is another message all the same.
         tokio::time::sleep(window * 3).await;
     }
     publish(&client, Some("eventful:no-key"), b"malformed").await;

@@ -110,7 +110,7 @@ impl Consuming {
     }
 }
 
-/// Waits until a condition holds.
+/// Waits until a condition holds. A real server has no virtual time, so it is asked again, for many times longer than it takes.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     for _ in 0..3000 {
         if holds().await {

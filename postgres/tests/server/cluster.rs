@@ -251,6 +251,7 @@ async fn three(server: &PostgresServer) -> Vec<TestNode> {
     nodes
 }
 
+/// Waits until a condition holds. Servers have no virtual time, so it is polled, for many times longer than it takes.
 async fn until(what: &str, holds: impl Fn() -> bool) {
     let waited = timeout(LONG, async {
         while !holds() {
